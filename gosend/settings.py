@@ -1,0 +1,220 @@
+"""Settings, read once from the environment."""
+
+import hashlib
+import hmac
+import ipaddress
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from gosend.lib import embedded_postgres, local_secrets
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def env(name: str, default: str = "") -> str:
+    """Read a variable; surrounding blanks never count."""
+    return os.environ.get(name, default).strip()
+
+
+def env_bool(name: str, *, default: bool) -> bool:
+    return env(name, "1" if default else "0").lower() in {"1", "true", "yes", "on"}
+
+
+def env_int(name: str, default: int) -> int:
+    return int(env(name) or default)
+
+
+def env_list(name: str, default: str = "") -> list[str]:
+    return [part.strip() for part in env(name, default).split(",") if part.strip()]
+
+
+def env_secret(name: str, default: str = "") -> str:
+    """Read X, or the file that X_FILE names (as container secrets are mounted)."""
+    if path := env(f"{name}_FILE"):
+        return Path(path).read_text().strip()
+    return env(name, default)
+
+
+# --- Identity -----------------------------------------------------------------------------------
+# Everything that this installation writes besides its database lies under here.
+VAR_DIR = Path(env("VAR_DIR") or BASE_DIR / "var").resolve()
+DATABASE_URL = env_secret("DATABASE_URL")
+# Without DATABASE_URL this is a laptop: secrets are made on first use and kept under var/.
+IS_EMBEDDED = not DATABASE_URL
+_local = local_secrets.load_or_create(VAR_DIR) if IS_EMBEDDED else {}
+
+DEBUG = env_bool("DEBUG", default=False)
+SECRET_KEY = env_secret("SECRET_KEY") or _local.get("secret_key", "")
+# Key ring for tokens and secrets at rest: "id:base64-of-32-bytes", newest first.
+ENCRYPTION_KEYS = env_secret("ENCRYPTION_KEYS") or _local.get("encryption_keys", "")
+# The address under which clients and Meta reach this installation.
+PUBLIC_URL = env("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
+ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS")
+
+# --- Apps ---------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "gosend",
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "gosend.sandbox",
+    "accounts",
+    "webhooks_app",
+    "templates_app",
+    "messaging",
+]
+MIDDLEWARE = [
+    # RID
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "gosend.urls"
+WSGI_APPLICATION = "gosend.wsgi.application"
+APPEND_SLASH = False
+AUTH_USER_MODEL = "accounts.User"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "gosend" / "pages"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+
+
+# --- Database -----------------------------------------------------------------------------------
+def _database(url: str) -> dict[str, Any]:
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": query.pop("host", "") or parts.hostname or "",
+        "PORT": str(parts.port or ""),
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": query,
+    }
+
+
+DATABASES = {"default": _database(DATABASE_URL or embedded_postgres.url(VAR_DIR))}
+
+# --- Redis and Celery ---------------------------------------------------------------------------
+# Without Redis the doorbells go over files and the limits over PostgreSQL: the same code that
+# serves when Redis is down.
+REDIS_URL = env_secret("REDIS_URL")
+BROKER_DIR = VAR_DIR / "broker"
+CELERY_BROKER_URL = REDIS_URL or "filesystem://"
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
+    {"socket_timeout": 2, "socket_connect_timeout": 1}
+    if REDIS_URL
+    else {
+        "data_folder_in": str(BROKER_DIR / "queue"),
+        "data_folder_out": str(BROKER_DIR / "queue"),
+        "processed_folder": str(BROKER_DIR / "processed"),
+        "control_folder": str(BROKER_DIR / "control"),
+        "store_processed": False,
+        "polling_interval": 0.1,
+    }
+)
+CELERY_TASK_IGNORE_RESULT = True
+# A doorbell that cannot be rung is no loss: the sweep finds the row. So never wait for a broker.
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TIMEZONE = "UTC"
+# Seconds between two looks for rows that a lost doorbell left behind.
+SWEEP_SECONDS = env_int("SWEEP_SECONDS", 1)
+
+# --- Meta ---------------------------------------------------------------------------------------
+META_GRAPH_URL = env("META_GRAPH_URL", "https://graph.facebook.com").rstrip("/")
+META_GRAPH_VERSION = env("META_GRAPH_VERSION", "v25.0")
+# Seconds for one call to Meta, connecting included.
+META_TIMEOUT_SECONDS = env_int("META_TIMEOUT_SECONDS", 30)
+# The sandbox signs its callbacks with this; derived, so that there is nothing to store or lose.
+SANDBOX_APP_SECRET = hmac.digest(SECRET_KEY.encode(), b"gosend sandbox app", hashlib.sha256).hex()
+# Where the sandbox posts its callbacks: our own door, by its inside address.
+SANDBOX_CALLBACK_URL = env("SANDBOX_CALLBACK_URL") or f"{PUBLIC_URL}/meta/webhook"
+
+# --- Limits -------------------------------------------------------------------------------------
+# Bytes of an API request body; media uploads have their own cap.
+API_MAX_BODY_BYTES = env_int("API_MAX_BODY_BYTES", 1_000_000)
+# Meta posts up to 3 MB in one callback.
+META_MAX_BODY_BYTES = 3_100_000
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4_000_000
+# Requests per second and key, by plan; the key's environment decides for test keys.
+API_RATE_LIMITS = {"sandbox": 10, "standard": 100, "high_volume": 500, "enterprise": 500}
+# Seconds before a claimed message or delivery may be claimed by another worker.
+CLAIM_LEASE_SECONDS = env_int("CLAIM_LEASE_SECONDS", 45)
+# Seconds after which a send of unknown outcome is reported as unconfirmed.
+UNCONFIRMED_AFTER_SECONDS = env_int("UNCONFIRMED_AFTER_SECONDS", 900)
+# Seconds for one webhook attempt, the answer's body included.
+WEBHOOK_TIMEOUT_SECONDS = env_int("WEBHOOK_TIMEOUT_SECONDS", 10)
+
+# --- Security -----------------------------------------------------------------------------------
+# Networks that tenants' webhook URLs and media links may reach although they are not public, and
+# where plain http is allowed. Empty in production; the demo and the tests name the loopback.
+TRUSTED_NETWORKS = [ipaddress.ip_network(part) for part in env_list("TRUSTED_NETWORKS")]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+]
+LOGIN_URL = "/console/login/"
+_is_https = PUBLIC_URL.startswith("https://")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _is_https
+SESSION_COOKIE_HTTPONLY = True
+SECURE_HSTS_SECONDS = 31_536_000 if _is_https else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _is_https else None
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+
+# --- REST framework -----------------------------------------------------------------------------
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_RENDERER_CLASSES": ["gosend.api.json.JsonRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["gosend.api.json.JsonParser"],
+    "EXCEPTION_HANDLER": "gosend.api.errors.to_response",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "UNAUTHENTICATED_USER": None,
+}
+
+# --- Logging ------------------------------------------------------------------------------------
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "gosend.lib.logs.JsonFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stderr"], "level": env("LOG_LEVEL", "INFO")},
+}

@@ -1,0 +1,170 @@
+"""WebhookEndpoint, Event, Delivery, Attempt."""
+
+import uuid
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from accounts.models import PhoneNumber, Tenant
+from gosend.lib import encryption
+from gosend.lib.ids import NextId
+
+
+class WebhookEndpoint(models.Model):
+    """An address of a tenant's that is told what happened.
+
+    With a phone number it hears that number's messages and conversations; without one it hears what
+    concerns the project.
+    """
+
+    class Type(models.TextChoices):
+        GOSENDAPI_EVENTS = "gosendapi_events"
+        META_RAW = "meta_raw"
+
+    class Schedule(models.TextChoices):
+        DEFAULT = "default"
+        EXTENDED = "extended"
+
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="webhook_endpoints")
+    phone_number = models.ForeignKey(
+        PhoneNumber,
+        on_delete=models.CASCADE,
+        related_name="webhook_endpoints",
+        null=True,
+        blank=True,
+    )
+    url = models.CharField(max_length=2048)
+    type = models.CharField(max_length=20, choices=Type, default=Type.GOSENDAPI_EVENTS)
+    events = ArrayField(models.CharField(max_length=60), default=list, blank=True)
+    schedule = models.CharField(max_length=10, choices=Schedule, default=Schedule.DEFAULT)
+    sealed_secret = models.TextField()
+    sealed_previous_secret = models.TextField(blank=True)
+    previous_secret_expires_at = models.DateTimeField(null=True, blank=True)
+    is_enabled = models.BooleanField(default=True)
+    disabled_reason = models.CharField(max_length=200, blank=True)
+    disabled_at = models.DateTimeField(null=True, blank=True)
+    failing_since = models.DateTimeField(
+        null=True, blank=True, help_text="When the present unbroken run of failed attempts began."
+    )
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return self.url
+
+    def _context(self) -> str:
+        return f"webhooks_app.WebhookEndpoint.secret:{self.uid}:{self.tenant_id}"
+
+    @property
+    def secret(self) -> str:
+        return encryption.open_sealed(self.sealed_secret, context=self._context())
+
+    @secret.setter
+    def secret(self, value: str) -> None:
+        self.sealed_secret = encryption.seal(value, context=self._context())
+
+    @property
+    def previous_secret(self) -> str:
+        """The secret before the last rotation, or nothing; when it ends stands beside it."""
+        if not self.sealed_previous_secret:
+            return ""
+        return encryption.open_sealed(self.sealed_previous_secret, context=self._context())
+
+
+class Event(models.Model):
+    """Something that happened and that an endpoint subscribed to; its bytes are frozen here."""
+
+    id = models.BigIntegerField(primary_key=True, db_default=NextId())
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="events")
+    phone_number = models.ForeignKey(
+        PhoneNumber,
+        on_delete=models.SET_NULL,
+        db_index=False,
+        related_name="events",
+        null=True,
+        blank=True,
+    )
+    type = models.CharField(max_length=60)
+    occurred_at = models.DateTimeField()
+    body = models.BinaryField(help_text="The JSON of the envelope, without its delivery id.")
+    created_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.pk}"
+
+
+class Delivery(models.Model):
+    """One event owed to one endpoint: the row is the job."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending"
+        RETRYING = "retrying"
+        DELIVERED = "delivered"
+        FAILED = "failed"
+
+    id = models.BigIntegerField(primary_key=True, db_default=NextId())
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, db_index=False, related_name="deliveries")
+    endpoint = models.ForeignKey(
+        WebhookEndpoint, on_delete=models.CASCADE, db_index=False, related_name="deliveries"
+    )
+    event = models.ForeignKey(Event, on_delete=models.CASCADE, db_index=False, related_name="deliveries")
+    delivery_id = models.UUIDField(
+        default=uuid.uuid4,
+        unique=True,
+        help_text="The same for all attempts; receivers dedupe by it.",
+    )
+    status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
+    attempt_count = models.PositiveSmallIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(
+        null=True,
+        db_default=Now(),
+        help_text="When it is due; empty when nothing more will be tried.",
+    )
+    claim_token = models.UUIDField(null=True, blank=True)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    delivered_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at"],
+                condition=Q(next_attempt_at__isnull=False),
+                name="delivery_due",
+            ),
+            models.Index(fields=["endpoint", "-id"], name="delivery_of_endpoint"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["event", "endpoint"], name="delivery_once_per_endpoint")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.delivery_id} ({self.status})"
+
+
+class Attempt(models.Model):
+    """One try at a delivery, and what the receiver said."""
+
+    class Trigger(models.TextChoices):
+        SCHEDULE = "schedule"
+        MANUAL = "manual"
+
+    id = models.BigIntegerField(primary_key=True, db_default=NextId())
+    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, db_index=False, related_name="attempts")
+    number = models.PositiveSmallIntegerField()
+    trigger = models.CharField(max_length=10, choices=Trigger, default=Trigger.SCHEDULE)
+    started_at = models.DateTimeField()
+    duration_ms = models.PositiveIntegerField()
+    response_status = models.PositiveSmallIntegerField(null=True, blank=True)
+    response_headers = models.JSONField(default=dict)
+    response_body = models.TextField(blank=True, help_text="The first 2 KB of the answer.")
+    error = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["delivery", "number"], name="attempt_of_delivery")]
+
+    def __str__(self) -> str:
+        return f"attempt {self.number}: {self.response_status or self.error}"
