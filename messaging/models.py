@@ -1,4 +1,4 @@
-"""Contact, ServiceWindow, Conversation, Message, MessageContent, Dispatch, StatusReport, MetaEvent, IdempotentAnswer."""
+"""Contacts, windows, conversations, messages, sends under way, statuses, callbacks, answers."""
 
 from django.db import models
 from django.db.models import Q
