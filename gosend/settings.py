@@ -156,6 +156,11 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TIMEZONE = "UTC"
 # Seconds between two looks for rows that a lost doorbell left behind.
 SWEEP_SECONDS = env_int("SWEEP_SECONDS", 1)
+CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
+CELERY_BEAT_SCHEDULE = {
+    name: {"task": name, "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS * 5}}
+    for name in ("messaging.sweep", "messaging.ingest", "webhooks_app.sweep", "sandbox.post_callbacks")
+}
 
 # --- Meta ---------------------------------------------------------------------------------------
 META_GRAPH_URL = env("META_GRAPH_URL", "https://graph.facebook.com").rstrip("/")

@@ -1,0 +1,11 @@
+"""The Celery app; its settings and beat schedule stand in settings.py."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gosend.settings")
+
+app = Celery("gosend")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()

@@ -1,0 +1,29 @@
+"""One request to the Graph API and its response, whoever carries them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class GraphRequest:
+    """`path` is what follows the version, such as `/1065/messages`."""
+
+    method: str
+    path: str
+    token: str
+    query: dict[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    content_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GraphResponse:
+    """What came back, unread; header names in lower case."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+# Carries a request to Meta or to the sandbox; raises gosend.lib.http.Failed.
+Transport = Callable[[GraphRequest], GraphResponse]
