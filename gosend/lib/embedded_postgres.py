@@ -216,7 +216,7 @@ def _start(place: _Place) -> None:
     _make_home(place)
     if not place.data.exists():
         _make_cluster(place)
-    _forget_stale_pid(place)
+    _clear_after_crash(place)
     log = place.run / "log"
     log.unlink(missing_ok=True)
     options = {
@@ -255,6 +255,7 @@ def _stop(place: _Place) -> None:
     for mode in ("fast", "immediate"):
         with contextlib.suppress(CannotServe):
             _run(place, "pg_ctl", "-D", place.data, "-m", mode, "-w", "-t", str(_STOP_SECONDS), "stop")
+        if not _status(place):
             return
     raise CannotServe(f"The embedded PostgreSQL in {place.data} does not stop.")
 
@@ -318,11 +319,16 @@ def _make_cluster(place: _Place) -> None:
     draft.rename(place.data)
 
 
-def _forget_stale_pid(place: _Place) -> None:
-    """After a power cut the old server's pid may belong to another process, and the start would fail."""
-    path = place.data / "postmaster.pid"
-    if path.exists() and psutil.pid_exists(int(path.read_text().split()[0])):
-        path.unlink()
+def _clear_after_crash(place: _Place) -> None:
+    """Let what a killed server left end, and forget its pid where another process has it by now."""
+    if not (place.data / "postmaster.pid").exists():
+        return
+    deadline = time.monotonic() + _STOP_SECONDS
+    while time.monotonic() < deadline and any(_is_ours(place, pid) for pid in psutil.pids()):
+        time.sleep(0.05)
+    for path in (place.data / "postmaster.pid", place.sockets / f".s.PGSQL.{_PORT}.lock"):
+        if path.exists() and psutil.pid_exists(int(path.read_text().split()[0])):
+            path.unlink()
 
 
 def _run(place: _Place, program: str, *arguments: str | Path, text: str = "") -> None:
