@@ -7,6 +7,7 @@ from django.core.exceptions import SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import cache_control
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 from gosend.api import errors
@@ -33,6 +34,12 @@ def docs(request: HttpRequest) -> HttpResponse:
 @require_safe
 def error_list(request: HttpRequest) -> HttpResponse:
     return _page(request, "errors.html", {"entries": catalog.CATALOG.values()})
+
+
+@csrf_exempt
+def unknown_api_path(request: HttpRequest) -> HttpResponse:
+    """Stands last below a dialect's prefix, so that a wrong address gets JSON, whatever DEBUG says."""
+    return errors.to_plain_response(errors.NotFound("There is no such address in this API"))
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
