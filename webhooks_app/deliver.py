@@ -130,9 +130,7 @@ def claim_due(*, limit: int, lease_seconds: int | None = None) -> list[Claim]:
     token = uuid.uuid4()
     lease = timedelta(seconds=settings.CLAIM_LEASE_SECONDS if lease_seconds is None else lease_seconds)
     with connection.cursor() as cursor:
-        cursor.execute(
-            _CLAIM, {"token": token, "lease": lease, "limit": limit, "per_endpoint": PER_ENDPOINT}
-        )
+        cursor.execute(_CLAIM, {"token": token, "lease": lease, "limit": limit, "per_endpoint": PER_ENDPOINT})
         claimed: dict[int, datetime] = dict(cursor.fetchall())
     if not claimed:
         return []

@@ -71,9 +71,7 @@ def publish(
     endpoints = _subscribed(tenant_id=tenant_id, number=number, type=type)
     if endpoints:
         body = _freeze(tenant_id=tenant_id, number=number, type=type, data=data, occurred_at=occurred_at)
-        event = Event(
-            tenant_id=tenant_id, phone_number=number, type=type, occurred_at=occurred_at, body=body
-        )
+        event = Event(tenant_id=tenant_id, phone_number=number, type=type, occurred_at=occurred_at, body=body)
         _owe(event, endpoints)
 
 
