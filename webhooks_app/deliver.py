@@ -64,8 +64,8 @@ WITH RECURSIVE waiting AS (
 )
 UPDATE webhooks_app_delivery delivery
    SET claim_token = %(token)s, claim_count = claim_count + 1,
-       lease_expires_at = statement_timestamp() + %(lease)s,
-       next_attempt_at = statement_timestamp() + %(lease)s
+       lease_expires_at = statement_timestamp() + make_interval(secs => %(lease)s),
+       next_attempt_at = statement_timestamp() + make_interval(secs => %(lease)s)
   FROM (SELECT id FROM free ORDER BY place, next_attempt_at LIMIT %(limit)s) chosen
  WHERE delivery.id = chosen.id
 RETURNING delivery.id, statement_timestamp()
@@ -128,7 +128,7 @@ def run(*, seconds: float = RUN_SECONDS) -> int:
 def claim_due(*, limit: int, lease_seconds: int | None = None) -> list[Claim]:
     """Take due deliveries, the same few of each endpoint, for this worker alone."""
     token = uuid.uuid4()
-    lease = timedelta(seconds=settings.CLAIM_LEASE_SECONDS if lease_seconds is None else lease_seconds)
+    lease = settings.CLAIM_LEASE_SECONDS if lease_seconds is None else lease_seconds
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, {"token": token, "lease": lease, "limit": limit, "per_endpoint": PER_ENDPOINT})
         claimed: dict[int, datetime] = dict(cursor.fetchall())
@@ -151,7 +151,8 @@ def record(claim: Claim, answer: Answer) -> bool:
         endpoint: WebhookEndpoint | None = delivery.endpoint
         if not answer.is_success or delivery.endpoint.failing_since:
             # Before the delivery, as everywhere (see endpoints.py), and to see if it still listens.
-            endpoint = WebhookEndpoint.objects.select_for_update(no_key=True).filter(pk=endpoint.pk).first()
+            locking = WebhookEndpoint.objects.select_for_update(no_key=True)
+            endpoint = locking.filter(pk=delivery.endpoint_id).first()
         number = delivery.attempt_count + 1
         verdict = _delivered() if answer.is_success else _failed(claim, answer, endpoint)
         if endpoint is None or not _settle(claim, attempt_count=number, **verdict):

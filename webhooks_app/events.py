@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 from django.db import transaction
+from django.db.models import QuerySet
 
 from accounts.models import PhoneNumber
 from gosend.lib import doorbell
@@ -34,6 +35,7 @@ CATALOG: Mapping[str, Scope] = {
     "phone_number.deleted": Scope.PROJECT,
     "template.approved": Scope.PROJECT,
     "template.rejected": Scope.PROJECT,
+    "template.paused": Scope.PROJECT,
     "account.alert": Scope.PROJECT,
 }
 # Subscribes to everything of the endpoint's scope, also to what later versions add.
@@ -97,7 +99,7 @@ def wire_body(*, event: Event, delivery: Delivery) -> bytes:
     return body[:cut] + b',"delivery_id":"%s"' % str(delivery.delivery_id).encode() + body[cut:]
 
 
-def _listening() -> Any:
+def _listening() -> QuerySet[WebhookEndpoint]:
     return WebhookEndpoint.objects.filter(is_enabled=True, removed_at=None).only("pk")
 
 
