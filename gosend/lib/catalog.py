@@ -134,6 +134,12 @@ _ROWS = (
         "The URL cannot be used: wrong scheme, credentials, or an address that is not public.",
         "Use an https URL on a public host.",
     ),
+    (
+        "webhook_exists",
+        409,
+        "The number already has a webhook of type meta_raw.",
+        "Change that webhook, or delete it first.",
+    ),
     # What WhatsApp allows
     (
         "outside_24h_window",
