@@ -73,7 +73,7 @@ INSTALLED_APPS = [
     "messaging",
 ]
 MIDDLEWARE = [
-    # RID
+    "gosend.api.middleware.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -2,7 +2,7 @@
 
 from django.http import HttpRequest
 
-from accounts import keys
+from accounts import keys, numbers
 from accounts.models import ApiKey, Tenant
 from gosend.lib.errors import DomainError
 
@@ -11,10 +11,6 @@ HEADER = "X-API-Key"
 
 class ScopeMissing(DomainError):
     code = "insufficient_scope"
-
-
-class TenantSuspended(DomainError):
-    code = "tenant_suspended"
 
 
 def key_of(request: HttpRequest) -> ApiKey:
@@ -27,7 +23,7 @@ def key_of(request: HttpRequest) -> ApiKey:
 
 def require_active(tenant: Tenant) -> None:
     if tenant.status != Tenant.Status.ACTIVE:
-        raise TenantSuspended("This project is suspended")
+        raise numbers.TenantSuspended("This project is suspended")
 
 
 def require_scope(key: ApiKey, scope: str | None) -> None:

@@ -39,6 +39,10 @@ _PRIVATE = {"service_unavailable", "internal_error"}
 _JSON_PREFIXES = ("/v1/", "/meta/", "/openapi/", "/healthz", "/readyz")
 
 
+class Fault(DomainError):
+    code = "internal_error"
+
+
 class NotFound(DomainError):
     code = "not_found"
 

@@ -1,0 +1,11 @@
+"""The native dialect's map."""
+
+from django.urls import path
+
+from gosend.api.v1 import me, messages
+
+urlpatterns = [
+    path("me", me.MeDetail.as_view(), name="v1.me"),
+    path("messages", messages.MessageList.as_view(), name="v1.messages"),
+    path("messages/<str:message_id>", messages.MessageDetail.as_view(), name="v1.message"),
+]
