@@ -78,9 +78,7 @@ def test_publishing_costs_three_queries_however_many_hear(
         _add(acme, number, "*")
 
     with django_assert_num_queries(3):
-        events.publish(
-            tenant_id=acme.pk, number=number, type="message.read", data={}, occurred_at=HAPPENED
-        )
+        events.publish(tenant_id=acme.pk, number=number, type="message.read", data={}, occurred_at=HAPPENED)
 
     assert Delivery.objects.count() == count
 
