@@ -15,7 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("meta/webhook", meta_webhook.MetaWebhook.as_view(), name="meta-webhook"),
     path("console/", admin.site.urls),
     path("v1/", include("gosend.api.v1.urls")),
-    re_path("^v1(/.*)?$", home.unknown_api_path, name="unknown-v1"),
+    re_path("^v1(?:/.*)?$", home.unknown_api_path, name="unknown-v1"),
 ]
 handler400 = home.bad_request
 handler404 = home.page_not_found

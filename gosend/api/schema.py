@@ -9,11 +9,12 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.plumbing import get_lib_doc_excludes
 from drf_spectacular.settings import patched_settings
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from pydantic import BaseModel
 
-from gosend.api import json
+from gosend.api import json, view
 
 _components: dict[str, dict[str, Any]] = {}
 
@@ -107,6 +108,11 @@ def _success(model: type[BaseModel] | list[type[BaseModel]] | None) -> OpenApiRe
     return OpenApiResponse(of(model), description=(model.__doc__ or "").strip())
 
 
+def _internal_classes() -> list[type]:
+    """Classes whose docstrings speak to us and not to the document's reader."""
+    return [*get_lib_doc_excludes(), view.TenantView]
+
+
 @lru_cache(maxsize=4)
 def document(dialect: str) -> dict[str, Any]:
     """Make a dialect's whole document; the same on every installation."""
@@ -122,6 +128,7 @@ def document(dialect: str) -> dict[str, Any]:
         "SERVERS": [{"url": "/"}],
         "SCHEMA_PATH_PREFIX": f"/{dialect}",
         "POSTPROCESSING_HOOKS": [],
+        "GET_LIB_DOC_EXCLUDES": _internal_classes,
         "SECURITY": [{"ApiKey": []}],
         "APPEND_COMPONENTS": {
             "schemas": dict(_components),

@@ -99,6 +99,7 @@ class DeliveryOut(BaseModel):
 
 class WebhookList(TenantView):
     scopes = {"GET": "read", "POST": "manage"}
+    is_confidential = True
 
     @extend_schema(
         operation_id="v1.webhooks.list",
