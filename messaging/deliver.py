@@ -19,13 +19,13 @@ from django.db import connection, connections, transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
+from gosend.whatsapp.client import Accepted, GraphClient
+from gosend.whatsapp.errors import GraphError, Outcome
 
 from accounts import numbers
 from accounts.models import PhoneNumber
 from gosend.lib import doorbell
 from gosend.whatsapp import content as contents
-from gosend.whatsapp.client import Accepted, GraphClient
-from gosend.whatsapp.errors import GraphError, Outcome
 from messaging import opaque, statuses
 from messaging.models import Dispatch, Message
 
@@ -95,17 +95,13 @@ def _send(client: GraphClient, claims: list[Claim]) -> None:
             log.exception("the outcome of message %s could not be recorded", intent.message.pk)
 
 
-def _call_all(
-    client: GraphClient, intents: list[_Intent]
-) -> Iterable[tuple[_Intent, Answer]]:
+def _call_all(client: GraphClient, intents: list[_Intent]) -> Iterable[tuple[_Intent, Answer]]:
     if len(intents) == 1:
         return [(intents[0], _call(client, intents[0]))]
     return _call_side_by_side(client, intents)
 
 
-def _call_side_by_side(
-    client: GraphClient, intents: list[_Intent]
-) -> Iterator[tuple[_Intent, Answer]]:
+def _call_side_by_side(client: GraphClient, intents: list[_Intent]) -> Iterator[tuple[_Intent, Answer]]:
     def call(intent: _Intent) -> Answer:
         try:
             return _call(client, intent)
@@ -149,9 +145,7 @@ def _intend(claim: Claim) -> _Intent | None:
         Message.objects.filter(pk=message.pk).update(attempt_count=F("attempt_count") + 1)
     attempt = message.attempt_count + 1
     body = {
-        **contents.envelope(
-            to=message.peer, opaque=opaque.write(message_id=message.pk, attempt=attempt)
-        ),
+        **contents.envelope(to=message.peer, opaque=opaque.write(message_id=message.pk, attempt=attempt)),
         **message.content.body,
     }
     return _Intent(claim, message, message.phone_number.phone_number_id, body)
@@ -177,9 +171,7 @@ def _record(intent: _Intent, answer: Answer) -> None:
             if held.update(
                 state=Dispatch.State.QUEUED, due_at=Now() + delay, claim_count=0, lease_expires_at=None
             ):
-                statuses.mark(
-                    message_id=intent.message.pk, to=Message.Status.QUEUED, error=answer.as_dict()
-                )
+                statuses.mark(message_id=intent.message.pk, to=Message.Status.QUEUED, error=answer.as_dict())
         else:
             doubt(held, message_id=intent.message.pk, error=answer.as_dict())
 

@@ -1,9 +1,9 @@
 """A message that arrived becomes a Message."""
 
 from django.db import IntegrityError, transaction
+from gosend.whatsapp.events import InboundMessage
 
 from accounts.models import PhoneNumber
-from gosend.whatsapp.events import InboundMessage
 from messaging import announce, contacts, conversations
 from messaging.models import Message, MessageContent
 

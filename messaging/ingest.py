@@ -30,9 +30,7 @@ _RETRY_SECONDS = (5, 30, 120, 600, 3600)
 
 def store(*, body: bytes, app: MetaApp | None, is_sandbox: bool) -> None:
     """Keep a verified callback before anything is read from it; the same bytes are kept once."""
-    event = MetaEvent(
-        app=app, is_sandbox=is_sandbox, body=body, digest=hashlib.sha256(body).digest()
-    )
+    event = MetaEvent(app=app, is_sandbox=is_sandbox, body=body, digest=hashlib.sha256(body).digest())
     with transaction.atomic():
         MetaEvent.objects.bulk_create([event], ignore_conflicts=True)
         doorbell.ring("messaging.ingest")
@@ -56,9 +54,7 @@ def handle(*, event: MetaEvent) -> None:
             _route(event, item)
         except Exception as error:
             log.exception("an item of callback %s could not be handled", event.pk)
-            problems.append(
-                {"field": item.field, "error": f"{type(error).__name__}: {error}"[:500]}
-            )
+            problems.append({"field": item.field, "error": f"{type(error).__name__}: {error}"[:500]})
     _close(event, problems)
 
 

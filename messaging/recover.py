@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -101,7 +101,7 @@ def strays() -> int:
     return len(pairs)
 
 
-def _each(message_ids: "ValuesQuerySet[Dispatch, int]", act: Callable[[int], None]) -> int:
+def _each(message_ids: "QuerySet[Dispatch, int]", act: Callable[[int], None]) -> int:
     """Act on each message in a transaction of its own, its row locked first as everyone does."""
     ids = list(message_ids[:_BATCH])
     for message_id in ids:

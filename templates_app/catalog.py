@@ -42,4 +42,6 @@ def require_approved(*, number: PhoneNumber, name: str, language: str) -> Templa
 
 
 def _has_copy(number: PhoneNumber) -> bool:
-    return number.is_sandbox or Template.objects.filter(business_account_id=number.business_account_id).exists()
+    return (
+        number.is_sandbox or Template.objects.filter(business_account_id=number.business_account_id).exists()
+    )

@@ -1,5 +1,6 @@
 """The demo's processes: start them, watch them, stop them."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -89,14 +90,14 @@ class Family:
         """Raise DemoFailed, with the end of its log, when a process has stopped."""
         for process in self.processes:
             if process.handle and (status := process.handle.poll()) is not None:
-                raise DemoFailed(f"{process.name} stopped with status {status}. Its last words:\n{process.tail()}")
+                raise DemoFailed(
+                    f"{process.name} stopped with status {status}. Its last words:\n{process.tail()}"
+                )
 
 
 def _signal_group(handle: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(handle.pid, number)
-    except ProcessLookupError:
-        pass
 
 
 def python(*arguments: str) -> list[str]:

@@ -11,9 +11,7 @@ from gosend.demo.processes import DemoFailed, Family
 from gosend.demo.seed import Demo
 from gosend.lib import signing
 
-EVENTS = [
-    f"whatsapp.message.{name}" for name in ("sent", "delivered", "read", "failed", "received")
-]
+EVENTS = [f"whatsapp.message.{name}" for name in ("sent", "delivered", "read", "failed", "received")]
 CUSTOMER = "5491140123456"
 _GREETING = "Hola Juan, llegamos al lugar 👋"
 _ANSWER = "¡Genial, ya salgo!"
