@@ -19,7 +19,7 @@ from django.db.models.functions import Now
 
 from gosend.lib import doorbell, http, signing
 from gosend.sandbox.models import PendingCallback
-from gosend.sandbox.world import Line
+from gosend.sandbox.world import DISPLAY_PHONE_NUMBER, WABA_ID, Line
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,10 @@ MAX_ATTEMPTS = 20
 RING_INTERVAL_SECONDS = 0.5
 
 _last_ring = float("-inf")
+
+
+class DoorClosed(Exception):
+    """A callback that had to be taken at once was not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +64,9 @@ def new_wamid(recipient: str) -> str:
     return f"wamid.{base64.b64encode(inside).decode()}"
 
 
-def person(*, phone: str, waba_id: str, name: str = "") -> Person:
+def person(*, phone: str, name: str = "") -> Person:
     """The pretend customer with this number. The business-scoped id keeps the last four digits."""
-    digest = hashlib.sha256(f"{waba_id}:{phone}".encode()).digest()
+    digest = hashlib.sha256(phone.encode()).digest()
     digits = f"{int.from_bytes(digest[:8], 'big') % 10**13:013d}"
     user_id = f"{_country(phone)}.{digits}{phone[-4:]}"
     return Person(wa_id=phone, user_id=user_id, name=name or "Sandbox Customer")
@@ -147,7 +151,7 @@ def inbound_text(
     """The payload for a text that a customer writes to one of our numbers."""
     return inbound_message(
         line=Line(waba_id, phone_number_id, display_phone_number),
-        sender=person(phone=from_phone, waba_id=waba_id, name=name),
+        sender=person(phone=from_phone, name=name),
         type="text",
         content={"body": body},
         context_wamid=context_wamid,
@@ -166,6 +170,12 @@ def _contact(who: Person) -> dict[str, Any]:
 def to_bytes(payload: dict[str, Any]) -> bytes:
     """JSON as Meta writes it: non-ASCII and slashes escaped. A receiver that re-dumps it fails here too."""
     return json.dumps(payload, separators=(",", ":")).replace("/", "\\/").encode()
+
+
+def wamid_of(payload: dict[str, Any]) -> str:
+    """The id of the message or status in a payload made here."""
+    value = payload["entry"][0]["changes"][0]["value"]
+    return str((value.get("messages") or value["statuses"])[0]["id"])
 
 
 # --- Saying it ----------------------------------------------------------------------------------
@@ -245,6 +255,21 @@ def post(*, url: str, secret: str, body: bytes) -> bool:
         return True
     log.info("sandbox callback not taken: HTTP %s", response.status)
     return False
+
+
+def write(*, door: str, phone_number_id: str, from_phone: str, text: str, name: str = "") -> str:
+    """Let a customer write, posted at once; return the wamid. Raises DoorClosed when it is not taken."""
+    payload = inbound_text(
+        waba_id=WABA_ID,
+        phone_number_id=phone_number_id,
+        display_phone_number=DISPLAY_PHONE_NUMBER,
+        from_phone=from_phone,
+        body=text,
+        name=name,
+    )
+    if not post(url=door, secret=settings.SANDBOX_APP_SECRET, body=to_bytes(payload)):
+        raise DoorClosed(f"{door} did not take the callback")
+    return wamid_of(payload)
 
 
 def backoff_seconds(attempts: int) -> float:

@@ -109,7 +109,7 @@ def _messages(body: dict[str, Any], *, line: Line, world: World) -> Reply:
     if outcome.is_throttled_once and world.first_time(f"throttled:{line.phone_number_id}:{recipient}"[:200]):
         raise Refusal(130429, "Cloud API message throughput has been reached (sandbox, once)")
     wamid = callbacks.new_wamid(recipient)
-    to = Person("", user_id) if user_id else callbacks.person(phone=digits, waba_id=line.waba_id)
+    to = Person("", user_id) if user_id else callbacks.person(phone=digits)
     return Reply(
         response=None if outcome.is_cut_off else _accepted_response(body, to, wamid, message_type),
         callbacks=outcomes.reports(

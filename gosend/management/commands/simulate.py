@@ -46,7 +46,6 @@ class Command(BaseCommand):
         self._post(payload)
 
     def _post(self, payload: dict[str, Any]) -> None:
-        wamid = payload["entry"][0]["changes"][0]["value"]["messages"][0]["id"]
         body = callbacks.to_bytes(payload)
         callbacks.schedule(payload=payload)
         callbacks.post_due()
@@ -58,4 +57,4 @@ class Command(BaseCommand):
                     "It is kept and will be tried again: start the server and a worker."
                 )
             time.sleep(0.1)
-        self.stdout.write(f"Posted to {settings.SANDBOX_CALLBACK_URL} as {wamid}.")
+        self.stdout.write(f"Posted to {settings.SANDBOX_CALLBACK_URL} as {callbacks.wamid_of(payload)}.")
