@@ -1,30 +1,14 @@
 """Endpoints and their deliveries, to look at."""
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 
+from gosend.lib.console import LogAdmin
 from webhooks_app.models import Attempt, Delivery, Event, WebhookEndpoint
 
 
-class _ReadOnly(ModelAdmin):  # type: ignore[misc]
-    show_full_result_count = False
-    ordering = ("-id",)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(WebhookEndpoint)
-class WebhookEndpointAdmin(_ReadOnly):
+class WebhookEndpointAdmin(LogAdmin):
+    ordering = ("-id",)
     list_display = ("id", "tenant", "phone_number", "url", "type", "is_enabled", "failing_since")
     list_filter = ("is_enabled", "type")
     list_select_related = ("tenant", "phone_number")
@@ -33,7 +17,8 @@ class WebhookEndpointAdmin(_ReadOnly):
 
 
 @admin.register(Event)
-class EventAdmin(_ReadOnly):
+class EventAdmin(LogAdmin):
+    ordering = ("-id",)
     list_display = ("id", "tenant", "type", "occurred_at")
     list_filter = ("type",)
     list_select_related = ("tenant",)
@@ -42,7 +27,8 @@ class EventAdmin(_ReadOnly):
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(_ReadOnly):
+class DeliveryAdmin(LogAdmin):
+    ordering = ("-id",)
     list_display = ("delivery_id", "endpoint", "event", "status", "attempt_count", "next_attempt_at")
     list_filter = ("status", "ended_reason")
     list_select_related = ("endpoint", "event")
@@ -51,7 +37,8 @@ class DeliveryAdmin(_ReadOnly):
 
 
 @admin.register(Attempt)
-class AttemptAdmin(_ReadOnly):
+class AttemptAdmin(LogAdmin):
+    ordering = ("-id",)
     list_display = ("id", "delivery", "number", "response_status", "error", "duration_ms", "started_at")
     list_select_related = ("delivery",)
     search_fields = ("delivery__delivery_id",)

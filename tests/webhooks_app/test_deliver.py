@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.db.models.functions import Now
 from django.utils import timezone
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 from standardwebhooks import Webhook
 
 from accounts.models import PhoneNumber, Tenant
@@ -203,7 +203,7 @@ def test_a_receiver_that_hangs_is_given_up_in_time(
     endpoint: WebhookEndpoint,
     receiver: receivers.Receiver,
     publish: Publish,
-    settings: SettingsWrapper,
+    settings: Settings,
 ) -> None:
     settings.WEBHOOK_TIMEOUT_SECONDS = 0.3
     receiver.answer = receivers.hang
@@ -263,7 +263,7 @@ def test_a_private_address_is_refused_at_sending_too(
     endpoint: WebhookEndpoint,
     receiver: receivers.Receiver,
     publish: Publish,
-    settings: SettingsWrapper,
+    settings: Settings,
 ) -> None:
     publish(number)
     WebhookEndpoint.objects.update(url=f"https://127.0.0.1:{receiver.port}/hook")

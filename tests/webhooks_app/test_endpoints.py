@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from accounts import tenants
 from accounts.models import PhoneNumber, Tenant
@@ -81,7 +81,7 @@ def test_no_events_are_refused(acme: Tenant) -> None:
         "",
     ],
 )
-def test_a_url_that_could_hurt_is_refused(acme: Tenant, settings: SettingsWrapper, url: str) -> None:
+def test_a_url_that_could_hurt_is_refused(acme: Tenant, settings: Settings, url: str) -> None:
     settings.TRUSTED_NETWORKS = []
 
     with pytest.raises(endpoints.InvalidUrl):
