@@ -207,6 +207,12 @@ class BusinessAccount(models.Model):
     def access_token(self, value: str) -> None:
         self.sealed_access_token = encryption.seal(value, context=self._context())
 
+    def hears(self, *, app: MetaApp | None, is_sandbox: bool) -> bool:
+        """Whether a callback signed by this app, or by the sandbox, may speak of this account."""
+        if is_sandbox or self.is_sandbox:
+            return is_sandbox and self.is_sandbox
+        return app is not None and app.tenant_id in (None, self.tenant_id)
+
 
 class PhoneNumber(models.Model):
     """A business phone number; `phone_number_id` is Meta's name for it."""

@@ -1,11 +1,14 @@
 """Connect numbers; the Graph client that speaks for each."""
 
 from django.conf import settings
-
-from accounts.models import ApiKey, BusinessAccount, Customer, PhoneNumber, Tenant
-from gosend.lib.errors import DomainError
 from gosend.sandbox.transport import SandboxTransport
 from gosend.whatsapp.client import GraphClient, HttpTransport
+
+from accounts.models import ApiKey, BusinessAccount, Customer, MetaApp, PhoneNumber, Tenant
+from gosend.lib.errors import DomainError
+
+# A pretend Meta takes any token but none.
+SANDBOX_TOKEN = "sandbox"  # noqa: S105
 
 
 class UnknownNumber(DomainError):
@@ -30,6 +33,10 @@ class TenantSuspended(DomainError):
 
 class CustomerSuspended(DomainError):
     code = "customer_suspended"
+
+
+class NotForThisApp(Exception):
+    """The app that signed a callback does not speak for the account that it is about."""
 
 
 def find(*, tenant: Tenant, phone_number_id: str) -> PhoneNumber:
@@ -66,19 +73,26 @@ def require_sendable(number: PhoneNumber, *, tenant: Tenant, environment: str) -
         raise NumberNotConnected(f"The number is {number.status}, so it cannot send")
 
 
+def require_hears(account: BusinessAccount, *, app: MetaApp | None, is_sandbox: bool) -> None:
+    """Refuse a callback about an account for which the app that signed it does not speak."""
+    if not account.hears(app=app, is_sandbox=is_sandbox):
+        raise NotForThisApp(f"not signed by an app that speaks for account {account.waba_id}")
+
+
 def client_for(number: PhoneNumber) -> GraphClient:
     """The Graph client that speaks for a number: the only line that knows test mode."""
     account = number.business_account
-    if number.is_sandbox:
+    if number.is_sandbox and not settings.SANDBOX_URL:
         transport = SandboxTransport(
             waba_id=account.waba_id,
             phone_number_id=number.phone_number_id,
             display_phone_number=number.display_phone_number_normalized,
         )
-        return GraphClient(transport=transport, token="sandbox")  # noqa: S106 -- a pretend Meta takes any
-    live = HttpTransport(
-        base_url=settings.META_GRAPH_URL,
+        return GraphClient(transport=transport, token=SANDBOX_TOKEN)
+    over_http = HttpTransport(
+        base_url=settings.SANDBOX_URL if number.is_sandbox else settings.META_GRAPH_URL,
         version=settings.META_GRAPH_VERSION,
         timeout_seconds=settings.META_TIMEOUT_SECONDS,
     )
-    return GraphClient(transport=live, token=account.access_token)
+    token = SANDBOX_TOKEN if number.is_sandbox else account.access_token
+    return GraphClient(transport=over_http, token=token)

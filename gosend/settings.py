@@ -161,6 +161,7 @@ CELERY_BEAT_SCHEDULE = {
     name: {"task": name, "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS * 5}}
     for name in ("messaging.sweep", "messaging.ingest", "webhooks_app.sweep", "sandbox.post_callbacks")
 }
+CELERY_BEAT_SCHEDULE["messaging.forget"] = {"task": "messaging.forget", "schedule": 600}
 
 # --- Meta ---------------------------------------------------------------------------------------
 META_GRAPH_URL = env("META_GRAPH_URL", "https://graph.facebook.com").rstrip("/")
@@ -169,6 +170,8 @@ META_GRAPH_VERSION = env("META_GRAPH_VERSION", "v25.0")
 META_TIMEOUT_SECONDS = env_int("META_TIMEOUT_SECONDS", 30)
 # The sandbox signs its callbacks with this; derived, so that there is nothing to store or lose.
 SANDBOX_APP_SECRET = hmac.digest(SECRET_KEY.encode(), b"gosend sandbox app", hashlib.sha256).hex()
+# A sandbox that runs as a server of its own; without one, test numbers talk to it in-process.
+SANDBOX_URL = env("SANDBOX_URL").rstrip("/")
 # Where the sandbox posts its callbacks: our own door, by its inside address.
 SANDBOX_CALLBACK_URL = env("SANDBOX_CALLBACK_URL") or f"{PUBLIC_URL}/meta/webhook"
 

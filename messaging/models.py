@@ -197,7 +197,6 @@ class Dispatch(models.Model):
         CLAIMED = "claimed"
         SENDING = "sending"
         UNKNOWN = "unknown"
-        PARKED = "parked"
 
     message = models.OneToOneField(
         Message, on_delete=models.CASCADE, primary_key=True, related_name="dispatch"

@@ -1,0 +1,176 @@
+"""The console's pages for tenants, keys, accounts and numbers."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from accounts import keys
+from accounts.models import ApiKey, BusinessAccount, Customer, Member, MetaApp, PhoneNumber, Tenant, User
+from gosend.lib.console import RecordAdmin
+
+admin.site.unregister(Group)
+
+
+class _Secret(forms.CharField):
+    """A secret to type in: never shown again, and left alone when empty."""
+
+    def __init__(self, label: str) -> None:
+        super().__init__(
+            label=label,
+            required=False,
+            strip=True,
+            widget=forms.PasswordInput(render_value=False),
+            help_text="Kept encrypted and never shown. Leave it empty to keep the present one.",
+        )
+
+
+class _MetaAppForm(forms.ModelForm[MetaApp]):
+    new_secret = _Secret("App secret")
+    new_verify_token = _Secret("Verify token")
+
+    class Meta:
+        model = MetaApp
+        fields = ["tenant", "name", "app_id"]
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if self.instance.pk is None:
+            for field in ("new_secret", "new_verify_token"):
+                if not data.get(field):
+                    self.add_error(field, "Needed for a new app")
+        return data
+
+
+class _AccountForm(forms.ModelForm[BusinessAccount]):
+    new_access_token = _Secret("Access token")
+
+    class Meta:
+        model = BusinessAccount
+        fields = [
+            "tenant",
+            "customer",
+            "waba_id",
+            "business_id",
+            "display_name",
+            "status",
+            "external_reference",
+            "token_expires_at",
+        ]
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, RecordAdmin):  # type: ignore[misc, type-arg] -- two bases, one model
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+
+
+@admin.register(Tenant)
+class TenantAdmin(RecordAdmin):
+    list_display = ["name", "plan", "status", "created_at"]
+    list_filter = ["status", "plan"]
+    search_fields = ["name", "external_id"]
+
+
+@admin.register(Member)
+class MemberAdmin(RecordAdmin):
+    list_display = ["user", "tenant", "role"]
+    list_select_related = ["user", "tenant"]
+    autocomplete_fields = ["user", "tenant"]
+
+
+@admin.register(Customer)
+class CustomerAdmin(RecordAdmin):
+    list_display = ["name", "tenant", "status", "is_default"]
+    list_select_related = ["tenant"]
+    search_fields = ["name", "external_id"]
+    autocomplete_fields = ["tenant"]
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(RecordAdmin):
+    """A key is made here and its text shown once; afterwards it can only be revoked."""
+
+    list_display = ["label", "tenant", "environment", "prefix", "last_four", "last_used_at", "revoked_at"]
+    list_select_related = ["tenant"]
+    autocomplete_fields = ["tenant"]
+    fields = ["tenant", "label", "environment", "scopes", "expires_at", "allowed_networks"]
+    actions = ["revoke"]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, str | list[str]]:
+        return {**super().get_changeform_initial_data(request), "scopes": ",".join(keys.SCOPES)}
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        key, plaintext = keys.mint(
+            tenant=obj.tenant,
+            label=obj.label,
+            environment=obj.environment,
+            scopes=obj.scopes,
+            expires_at=obj.expires_at,
+            allowed_networks=obj.allowed_networks,
+        )
+        obj.pk = key.pk
+        messages.warning(request, f"The key, shown this once: {plaintext}")
+
+    @admin.action(description="Revoke the chosen keys", permissions=["add"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        for key in queryset:
+            keys.revoke(key=key)
+        messages.success(request, "Revoked; they are refused from now on.")
+
+
+@admin.register(MetaApp)
+class MetaAppAdmin(RecordAdmin):
+    form = _MetaAppForm
+    list_display = ["name", "app_id", "tenant"]
+    list_select_related = ["tenant"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["app_id", "tenant"] if obj else []  # the sealed values are bound to both
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if secret := form.cleaned_data["new_secret"]:
+            obj.secret = secret
+        if token := form.cleaned_data["new_verify_token"]:
+            obj.verify_token = token
+        super().save_model(request, obj, form, change)
+
+
+@admin.register(BusinessAccount)
+class BusinessAccountAdmin(RecordAdmin):
+    form = _AccountForm
+    list_display = ["display_name", "waba_id", "tenant", "status", "is_sandbox", "token_expires_at"]
+    list_select_related = ["tenant"]
+    list_filter = ["status", "is_sandbox"]
+    search_fields = ["waba_id__exact", "display_name"]
+    autocomplete_fields = ["tenant", "customer"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["waba_id", "tenant"] if obj else []  # the sealed token is bound to both
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if token := form.cleaned_data["new_access_token"]:
+            obj.access_token = token
+        super().save_model(request, obj, form, change)
+
+
+@admin.register(PhoneNumber)
+class PhoneNumberAdmin(RecordAdmin):
+    list_display = ["display_phone_number", "tenant", "status", "quality_rating", "throughput_tier"]
+    list_select_related = ["tenant"]
+    list_filter = ["status", "quality_rating", "is_sandbox"]
+    search_fields = ["phone_number_id__exact", "display_phone_number_normalized__exact"]
+    autocomplete_fields = ["tenant", "business_account"]
+    readonly_fields = ["is_sandbox"]

@@ -1,0 +1,1 @@
+"""The product's main job on one screen, with real processes."""

@@ -1,0 +1,107 @@
+"""What the demo needs before it starts: an operator, a tenant, a sandbox number, a test key."""
+
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from django.db import transaction
+
+from accounts import keys, tenants
+from accounts.keys import ExpiredKey, MalformedKey, UnknownKey
+from accounts.models import ApiKey, PhoneNumber, User
+from templates_app.models import Template
+
+_OPERATOR = "operator"
+_TENANT = "Demo"
+
+
+@dataclass(slots=True)
+class Demo:
+    """What the screen shows, for scripts; kept in `demo.json`, readable by its owner only."""
+
+    base_url: str = ""
+    api_key: str = ""
+    tenant_id: str = ""
+    waba_id: str = ""
+    phone_number_id: str = ""
+    webhook_id: str = ""
+    webhook_secret: str = ""
+    receiver_url: str = ""
+    console_url: str = ""
+    console_user: str = ""
+    console_password: str = ""
+
+
+def load(path: Path) -> Demo:
+    """Read what an earlier demo left; empty when there is nothing usable."""
+    try:
+        return Demo(**json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError):
+        return Demo()
+
+
+def save(demo: Demo, path: Path) -> None:
+    """Write the file whole or not at all, and never for other eyes."""
+    draft = path.with_name(f".{path.name}-{os.getpid()}")
+    draft.touch(mode=0o600)
+    draft.write_text(json.dumps(asdict(demo), indent=2) + "\n")
+    draft.replace(path)
+
+
+@transaction.atomic
+def prepare(demo: Demo) -> bool:
+    """Make what is missing; say whether anything was made."""
+    if _is_usable(demo):
+        return False
+    operator = _operator(demo)
+    tenant = tenants.open_tenant(name=_TENANT, owner=operator)
+    number = tenants.add_sandbox(tenant=tenant)
+    _, demo.api_key = keys.mint(tenant=tenant, label="demo", environment=ApiKey.Environment.TEST)
+    demo.tenant_id = str(tenant.pk)
+    demo.waba_id = number.business_account.waba_id
+    demo.phone_number_id = number.phone_number_id
+    demo.webhook_id = demo.webhook_secret = ""
+    _templates(number)
+    return True
+
+
+def _is_usable(demo: Demo) -> bool:
+    try:
+        key = keys.find(demo.api_key)
+    except (MalformedKey, UnknownKey, ExpiredKey):
+        return False
+    has_number = key.tenant.phone_numbers.filter(phone_number_id=demo.phone_number_id).exists()
+    return has_number and User.objects.filter(username=demo.console_user).exists()
+
+
+def _operator(demo: Demo) -> User:
+    demo.console_user, demo.console_password = _OPERATOR, secrets.token_urlsafe(12)
+    operator, _ = User.objects.get_or_create(
+        username=_OPERATOR, defaults={"is_staff": True, "is_superuser": True}
+    )
+    operator.set_password(demo.console_password)
+    operator.save()
+    return operator
+
+
+def _templates(number: PhoneNumber) -> None:
+    bodies = {
+        ("hello_world", "en_US"): "Hello World",
+        (
+            "appointment_reminder",
+            "es_AR",
+        ): "Hola {{1}}, te recordamos tu turno el {{2}}. ¡Te esperamos!",
+    }
+    for (name, language), text in bodies.items():
+        Template.objects.create(
+            tenant_id=number.tenant_id,
+            business_account=number.business_account,
+            meta_template_id=f"999{secrets.randbelow(10**12):012d}",
+            name=name,
+            language=language,
+            category=Template.Category.UTILITY,
+            status=Template.Status.APPROVED,
+            components=[{"type": "BODY", "text": text}],
+        )

@@ -1,0 +1,50 @@
+"""The look and manners every admin page shares."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.core.paginator import Paginator
+from django.db.models import Model
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+from unfold.admin import ModelAdmin
+
+if TYPE_CHECKING:
+    _Admin = ModelAdmin[Model]
+else:
+    _Admin = ModelAdmin
+
+# A list counts no further than this: the total of a large table is never worth its price.
+COUNT_CAP = 10_000
+
+
+class CappedPaginator(Paginator):  # type: ignore[type-arg] -- not generic at run time
+    """Counts at most COUNT_CAP rows, so that a list costs the same however large its table is."""
+
+    @cached_property
+    def count(self) -> int:
+        capped: Any = self.object_list.order_by()  # type: ignore[union-attr] -- the admin passes a query
+        return int(capped.values("pk")[:COUNT_CAP].count())
+
+
+class RecordAdmin(_Admin):
+    """Rows that people edit."""
+
+    list_per_page = 50
+    show_full_result_count = False
+
+
+class LogAdmin(_Admin):
+    """Rows that the product writes: to be read, never to be changed."""
+
+    list_per_page = 50
+    show_full_result_count = False
+    paginator = CappedPaginator
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False

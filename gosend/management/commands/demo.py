@@ -1,0 +1,118 @@
+"""Everything at once on the embedded default: web, worker, sandbox, a receiver, a first message."""
+
+import signal
+import time
+from argparse import ArgumentParser
+from types import FrameType
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+from gosend.demo import processes, seed
+from gosend.demo.processes import DemoFailed, Family, Process, python
+from gosend.demo.story import CUSTOMER, Story
+from gosend.sandbox import callbacks
+
+# The whole round, start-up included.
+_SECONDS = 55
+
+
+class Command(BaseCommand):
+    help = "Run GoSend with a sandbox, send a first message and show its way round."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--once", action="store_true", help="exit when the round was seen")
+        parser.add_argument("--port", type=int, default=8000, help="the web server's; +1 and +2 are used too")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        signal.signal(signal.SIGTERM, _interrupt)
+        try:
+            self._run(port=options["port"], is_once=options["once"])
+        except DemoFailed as error:
+            raise CommandError(str(error)) from error
+        except KeyboardInterrupt:
+            self.stdout.write("\nStopped.")
+
+    def _run(self, *, port: int, is_once: bool) -> None:
+        deadline = time.monotonic() + _SECONDS
+        for number, what in ((port, "the web server"), (port + 1, "the sandbox"), (port + 2, "the receiver")):
+            processes.require_free(number, what=what)
+        self.stdout.write("GoSend demo: preparing the database …")
+        call_command("migrate", verbosity=0)
+        path = settings.VAR_DIR / "demo.json"
+        demo = seed.load(path)
+        is_new = seed.prepare(demo)
+        demo.base_url = f"http://127.0.0.1:{port}"
+        demo.receiver_url = f"http://127.0.0.1:{port + 2}"
+        demo.console_url = f"{demo.base_url}/console/"
+        seed.save(demo, path)
+        with _family(port) as family:
+            processes.wait_until_answers(f"{demo.base_url}/readyz", family=family, seconds=30)
+            processes.wait_until_answers(f"{demo.receiver_url}/received", family=family, seconds=5)
+            story = Story(demo, family=family, say=self.stdout.write, deadline=deadline)
+            story.subscribe()
+            seed.save(demo, path)
+            self._tell_round(story, door=f"{demo.base_url}/meta/webhook")
+            if not is_once:
+                self._stay(demo, family, is_new=is_new)
+
+    def _tell_round(self, story: Story, *, door: str) -> None:
+        self.stdout.write("\nA first message goes all the way round:\n")
+        message = story.send()
+        story.follow(message)
+        story.hear(wamid=story.customer_writes(lambda **written: callbacks.write(door=door, **written)))
+        self.stdout.write("\nAll of it was seen.")
+
+    def _stay(self, demo: seed.Demo, family: Family, *, is_new: bool) -> None:
+        password = demo.console_password if is_new else "as printed at the first start; see var/demo.json"
+        self.stdout.write(
+            f"""
+  home      {demo.base_url}/
+  console   {demo.console_url}   user {demo.console_user}, password {password}
+  API docs  {demo.base_url}/docs
+  webhooks  {demo.receiver_url}/received
+  logs      var/log/
+
+Send one yourself:
+
+curl {demo.base_url}/v1/messages \\
+  -H "X-API-Key: {demo.api_key}" \\
+  -H "Content-Type: application/json" \\
+  -d '{{"phone_number_id": "{demo.phone_number_id}", "to": "{CUSTOMER}",
+       "type": "text", "text": {{"body": "Hello from GoSend"}}}}'
+
+Ctrl-C stops everything."""
+        )
+        while True:
+            for note in family.revive():
+                self.stdout.write(f"  ! {note}")
+            time.sleep(0.5)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _family(port: int) -> Family:
+    logs = settings.VAR_DIR / "log"
+    base_url = f"http://127.0.0.1:{port}"
+    environment = {
+        "PUBLIC_URL": base_url,
+        "SANDBOX_URL": f"http://127.0.0.1:{port + 1}",
+        "TRUSTED_NETWORKS": "127.0.0.0/8",
+    }
+    web = ["-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
+    web += ["--workers", "1", "--blocking-threads", "4", "gosend.wsgi:application"]
+    worker = ["-m", "celery", "-A", "gosend", "worker", "-B", "--pool", "threads", "--concurrency", "8"]
+    worker += ["--loglevel", "INFO", "--without-mingle", "--without-gossip"]
+    sandbox = ["manage.py", "sandbox_meta", "--port", str(port + 1)]
+    sandbox += ["--callback-url", f"{base_url}/meta/webhook"]
+    receiver = ["manage.py", "receiver", "--port", str(port + 2)]
+    named = {"web": web, "worker": worker, "sandbox": sandbox, "receiver": receiver}
+    return Family(
+        [Process(name, python(*arguments), logs / f"{name}.log") for name, arguments in named.items()],
+        environment=environment,
+        directory=settings.BASE_DIR,
+    )

@@ -1,0 +1,85 @@
+"""What tenants are told about messages and conversations, in the words of the documented events."""
+
+from datetime import datetime
+from typing import Any
+
+from accounts.models import PhoneNumber
+from gosend.whatsapp import content
+from messaging.models import Conversation, Message
+from webhooks_app import events
+
+MEDIA_TYPES = frozenset({"image", "video", "audio", "document", "sticker"})
+
+
+def message_received(
+    *, message: Message, meta_message: dict[str, Any], conversation: Conversation, is_new: bool
+) -> None:
+    """`message.received`: Meta's own message object, and ours beside it."""
+    if is_new:
+        conversation_created(conversation=conversation, number=message.phone_number, at=message.created_at)
+    events.publish(
+        tenant_id=message.tenant_id,
+        number=message.phone_number,
+        type="message.received",
+        occurred_at=message.created_at,
+        data={
+            "message": {**meta_message, "gosendapi": _ours(message, meta_message)},
+            "conversation": _conversation(conversation),
+            "is_new_conversation": is_new,
+        },
+    )
+
+
+def status_changed(*, message: Message, body: dict[str, Any], at: datetime) -> None:
+    """`message.sent`, `.delivered`, `.read`, `.failed` or `.unconfirmed`, as the message now stands."""
+    ours = _ours(message, body)
+    if message.error is not None:
+        ours["error"] = message.error
+    if message.pricing is not None:
+        ours["pricing"] = message.pricing
+    data: dict[str, Any] = {
+        "message": {
+            "id": message.wamid,
+            "timestamp": str(int(at.timestamp())),
+            "type": message.type,
+            "to": message.peer,
+            message.type: body.get(message.type),
+            "gosendapi": ours,
+        },
+        "is_new_conversation": False,
+    }
+    if message.conversation is not None:
+        data["conversation"] = _conversation(message.conversation)
+    events.publish(
+        tenant_id=message.tenant_id,
+        number=message.phone_number,
+        type=f"message.{message.status}",
+        occurred_at=at,
+        data=data,
+    )
+
+
+def conversation_created(*, conversation: Conversation, number: PhoneNumber, at: datetime) -> None:
+    """`conversation.created`: comes before the event of the message that opened it."""
+    events.publish(
+        tenant_id=conversation.tenant_id,
+        number=number,
+        type="conversation.created",
+        occurred_at=at,
+        data={"conversation": _conversation(conversation)},
+    )
+
+
+def _ours(message: Message, body: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": str(message.pk),
+        "direction": message.direction,
+        "status": message.status,
+        "origin": message.origin,
+        "has_media": message.type in MEDIA_TYPES,
+        "content": content.text_of(body),
+    }
+
+
+def _conversation(conversation: Conversation) -> dict[str, Any]:
+    return {"id": str(conversation.pk), "status": conversation.status}

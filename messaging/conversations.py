@@ -1,0 +1,106 @@
+"""The 24-hour window: open it, extend it, ask it; and the record of the exchange beside it."""
+
+from datetime import datetime, timedelta
+
+from django.db import connection
+from django.db.models import F
+from django.utils import timezone
+
+from accounts.models import PhoneNumber
+from gosend.lib.errors import DomainError
+from messaging.models import Contact, Conversation, Message, ServiceWindow
+
+# Meta: a customer's message opens or refreshes the window in which free-form messages may be sent.
+WINDOW = timedelta(hours=24)
+
+
+class WindowClosed(DomainError):
+    code = "outside_24h_window"
+
+
+def require_open(*, number: PhoneNumber, contact: Contact) -> None:
+    """Refuse free-form messages outside the 24-hour window.
+
+    Left to Meta where the number's policy says so, and during a number's first day, whose inbound
+    messages before the connection we have not seen.
+    """
+    now = timezone.now()
+    if number.window_policy == PhoneNumber.WindowPolicy.DEFER or number.connected_at > now - WINDOW:
+        return
+    window = ServiceWindow.objects.filter(phone_number=number, contact=contact).first()
+    if window is None or window.expires_at <= now:
+        raise WindowClosed(
+            "The customer has not written within the last 24 hours: only templates may be sent",
+            details={"window_expires_at": window.expires_at.isoformat() if window else None},
+        )
+
+
+def extend_window(*, number: PhoneNumber, contact: Contact, written_at: datetime) -> None:
+    """Open or extend the window for a message that the customer wrote; never shorten it."""
+    with connection.cursor() as cursor:
+        cursor.execute(_EXTEND, [number.pk, contact.pk, written_at + WINDOW])
+
+
+def touch(
+    *, number: PhoneNumber, contact: Contact, direction: str, at: datetime
+) -> tuple[Conversation, bool]:
+    """Count a message into the open conversation, or into a new one; say whether it is new."""
+    conversation = _open_one(number, contact)
+    is_new = False
+    if conversation is None:
+        conversation, is_new = _start(number, contact, at)
+    is_inbound = direction == Message.Direction.INBOUND
+    changes = {"last_inbound_at" if is_inbound else "last_outbound_at": at}
+    Conversation.objects.filter(pk=conversation.pk).update(
+        status=Conversation.Status.ACTIVE,
+        last_message_at=at,
+        messages_count=F("messages_count") + 1,
+        **changes,
+    )
+    conversation.status = Conversation.Status.ACTIVE
+    return conversation, is_new
+
+
+def _open_one(number: PhoneNumber, contact: Contact) -> Conversation | None:
+    """The conversation that still runs; one 24 hours without a message is ended here and now."""
+    conversation = (
+        Conversation.objects.exclude(status=Conversation.Status.ENDED)
+        .filter(phone_number=number, contact=contact)
+        .first()
+    )
+    if conversation is None:
+        return None
+    end = conversation.last_message_at + WINDOW
+    if end > timezone.now():
+        return conversation
+    Conversation.objects.filter(pk=conversation.pk).update(
+        status=Conversation.Status.ENDED, ended_at=end, ended_reason=Conversation.EndedReason.EXPIRED
+    )
+    return None
+
+
+def _start(number: PhoneNumber, contact: Contact, at: datetime) -> tuple[Conversation, bool]:
+    """Begin a conversation; the one-open constraint decides when two processes do so at once."""
+    customer_id = number.business_account.customer_id
+    with connection.cursor() as cursor:
+        cursor.execute(_START, [number.tenant_id, customer_id, number.pk, contact.pk, at, at])
+        is_new = cursor.fetchone() is not None
+    running = Conversation.objects.exclude(status=Conversation.Status.ENDED)
+    return running.get(phone_number=number, contact=contact), is_new
+
+
+_START = """
+INSERT INTO messaging_conversation
+       (tenant_id, customer_id, phone_number_id, contact_id, started_at, last_message_at,
+        status, messages_count, ended_reason)
+VALUES (%s, %s, %s, %s, %s, %s, 'active', 0, '')
+ON CONFLICT (phone_number_id, contact_id) WHERE status <> 'ended' DO NOTHING
+RETURNING id
+"""
+_EXTEND = """
+INSERT INTO messaging_servicewindow AS held (phone_number_id, contact_id, expires_at)
+VALUES (%s, %s, %s)
+ON CONFLICT (phone_number_id, contact_id) DO UPDATE
+   SET expires_at = excluded.expires_at
+ WHERE held.expires_at < excluded.expires_at
+"""

@@ -1,0 +1,228 @@
+"""Hand queued messages to Meta; record the answers.
+
+The protocol, whoever runs it (the request's thread, a task, the sweep): claim with a token, an epoch
+and a lease on the database's clock; commit the intent before the first byte goes out; call; commit
+the outcome where the claim still holds. What was claimed but not intended goes back to the queue; what
+was intended and never answered is unknown, and is not sent again by itself.
+"""
+
+import logging
+import uuid
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, connections, transaction
+from django.db.models import F, QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+from gosend.whatsapp.client import Accepted, GraphClient
+from gosend.whatsapp.errors import GraphError, Outcome
+
+from accounts import numbers
+from accounts.models import PhoneNumber
+from gosend.lib import doorbell
+from gosend.whatsapp import content as contents
+from messaging import opaque, statuses
+from messaging.models import Dispatch, Message
+
+log = logging.getLogger(__name__)
+
+# Messages that one drain claims and sends side by side.
+BATCH = 16
+_FIRST_DELAY_SECONDS = 1
+_MAX_DELAY_SECONDS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to send one message, until the lease ends or somebody else claims it."""
+
+    message_id: int
+    token: uuid.UUID
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Intent:
+    """A claim whose intent is committed: from now on its outcome is owed."""
+
+    claim: Claim
+    message: Message
+    phone_number_id: str
+    body: dict[str, Any]
+
+
+Answer = Accepted | GraphError
+
+
+def now(*, message: Message) -> None:
+    """Send one freshly accepted message in this thread, unless another is ahead of it."""
+    claims = _claim("d.message_id = %s", [message.pk], limit=1)
+    if claims:
+        _send(numbers.client_for(message.phone_number), claims)
+    else:
+        doorbell.ring("messaging.drain", number_id=message.phone_number_id)
+
+
+def drain(*, number_id: int) -> int:
+    """Send what is due on one number, batch by batch; return how many were claimed."""
+    number = PhoneNumber.objects.select_related("business_account").get(pk=number_id)
+    client = numbers.client_for(number)
+    total = 0
+    while claims := _claim("d.phone_number_id = %s", [number_id], limit=BATCH):
+        _send(client, claims)
+        total += len(claims)
+    return total
+
+
+def numbers_due() -> list[int]:
+    """The numbers on which something waits that a lost doorbell, or nobody, has fetched."""
+    due = Dispatch.objects.filter(state=Dispatch.State.QUEUED, due_at__lte=Now())
+    return list(due.order_by().values_list("phone_number_id", flat=True).distinct()[:500])
+
+
+def _send(client: GraphClient, claims: list[Claim]) -> None:
+    intents = [intent for claim in claims if (intent := _intend(claim)) is not None]
+    for intent, answer in _call_all(client, intents):
+        try:
+            _record(intent, answer)
+        except Exception:
+            # The lease will end and the row become unknown; the others' answers must still be kept.
+            log.exception("the outcome of message %s could not be recorded", intent.message.pk)
+
+
+def _call_all(client: GraphClient, intents: list[_Intent]) -> Iterable[tuple[_Intent, Answer]]:
+    if len(intents) == 1:
+        return [(intents[0], _call(client, intents[0]))]
+    return _call_side_by_side(client, intents)
+
+
+def _call_side_by_side(client: GraphClient, intents: list[_Intent]) -> Iterator[tuple[_Intent, Answer]]:
+    def call(intent: _Intent) -> Answer:
+        try:
+            return _call(client, intent)
+        finally:
+            connections.close_all()  # the sandbox's transport opens one in this thread
+
+    if intents:
+        with ThreadPoolExecutor(max_workers=BATCH) as pool:
+            yield from zip(intents, pool.map(call, intents), strict=True)
+
+
+def _call(client: GraphClient, intent: _Intent) -> Answer:
+    try:
+        return client.send_message(phone_number_id=intent.phone_number_id, body=intent.body)
+    except GraphError as error:
+        return error
+
+
+def _claim(condition: str, parameters: list[Any], *, limit: int) -> list[Claim]:
+    token = uuid.uuid4()
+    lease = timedelta(seconds=settings.CLAIM_LEASE_SECONDS)
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM.format(condition=condition), [*parameters, limit, token, lease])
+        rows = cursor.fetchall()
+    return [Claim(message_id, token, epoch) for message_id, epoch in rows]
+
+
+def _intend(claim: Claim) -> _Intent | None:
+    """Commit that the call is about to be made; None when the claim no longer holds."""
+    with transaction.atomic():
+        message = (
+            Message.objects.select_for_update(of=("self",))
+            .select_related("phone_number", "content")
+            .get(pk=claim.message_id)
+        )
+        lease = timedelta(seconds=settings.CLAIM_LEASE_SECONDS)
+        held = _held(claim, Dispatch.State.CLAIMED, lease_expires_at__gt=Now())
+        if not held.update(state=Dispatch.State.SENDING, lease_expires_at=Now() + lease):
+            return None
+        statuses.mark(message_id=message.pk, to=Message.Status.SENDING)
+        Message.objects.filter(pk=message.pk).update(attempt_count=F("attempt_count") + 1)
+    attempt = message.attempt_count + 1
+    body = {
+        **contents.envelope(to=message.peer, opaque=opaque.write(message_id=message.pk, attempt=attempt)),
+        **message.content.body,
+    }
+    return _Intent(claim, message, message.phone_number.phone_number_id, body)
+
+
+def _record(intent: _Intent, answer: Answer) -> None:
+    with transaction.atomic():
+        # The message's row first, then its dispatch: the order that everyone keeps.
+        Message.objects.select_for_update().only("pk").get(pk=intent.message.pk)
+        held = _held(intent.claim, Dispatch.State.SENDING)
+        if isinstance(answer, Accepted):
+            _record_sent(intent, answer, is_held=bool(held.delete()[0]))
+        elif answer.outcome is Outcome.FINAL:
+            if held.delete()[0]:
+                statuses.advance(
+                    message_id=intent.message.pk,
+                    to=Message.Status.FAILED,
+                    at=timezone.now(),
+                    error=answer.as_dict(),
+                )
+        elif answer.outcome is Outcome.NOT_SENT:
+            delay = timedelta(seconds=_delay(answer, intent.message.attempt_count + 1))
+            if held.update(
+                state=Dispatch.State.QUEUED, due_at=Now() + delay, claim_count=0, lease_expires_at=None
+            ):
+                statuses.mark(message_id=intent.message.pk, to=Message.Status.QUEUED, error=answer.as_dict())
+        else:
+            doubt(held, message_id=intent.message.pk, error=answer.as_dict())
+
+
+def _record_sent(intent: _Intent, answer: Accepted, *, is_held: bool) -> None:
+    if not is_held:
+        log.warning("message %s was answered after its claim had ended", intent.message.pk)
+        return
+    message = statuses.advance(
+        message_id=intent.message.pk,
+        to=Message.Status.SENT,
+        at=timezone.now(),
+        wamid=answer.wamid,
+    )
+    statuses.adopt_strays(message=message)
+
+
+def doubt(held: QuerySet[Dispatch], *, message_id: int, error: dict[str, Any]) -> bool:
+    """Set a send aside whose outcome nobody knows, until Meta speaks of it or its time is up."""
+    deadline = Now() + timedelta(seconds=settings.UNCONFIRMED_AFTER_SECONDS)
+    if not held.update(state=Dispatch.State.UNKNOWN, due_at=deadline, lease_expires_at=None):
+        return False
+    return statuses.mark(message_id=message_id, to=Message.Status.UNKNOWN, error=error)
+
+
+def _held(claim: Claim, state: Dispatch.State, **more: Any) -> QuerySet[Dispatch]:
+    return Dispatch.objects.filter(
+        message_id=claim.message_id, claim_token=claim.token, epoch=claim.epoch, state=state, **more
+    )
+
+
+def _delay(error: GraphError, attempt: int) -> float:
+    doubling = _FIRST_DELAY_SECONDS * 2 ** min(attempt - 1, 16)
+    return min(max(error.retry_after or 0, doubling), _MAX_DELAY_SECONDS)
+
+
+# Only the oldest unsettled message of a (number, recipient) pair may be claimed: this keeps their order.
+_CLAIM = """
+WITH due AS (
+    SELECT d.message_id FROM messaging_dispatch d
+     WHERE {condition} AND d.state = 'queued' AND d.due_at <= statement_timestamp()
+       AND NOT EXISTS (
+           SELECT 1 FROM messaging_dispatch ahead
+            WHERE ahead.phone_number_id = d.phone_number_id AND ahead.peer = d.peer
+              AND ahead.message_id < d.message_id AND ahead.state IN ('queued', 'claimed', 'sending'))
+     ORDER BY d.due_at, d.message_id
+     LIMIT %s
+       FOR UPDATE OF d SKIP LOCKED)
+UPDATE messaging_dispatch d
+   SET state = 'claimed', claim_token = %s, epoch = d.epoch + 1, claim_count = d.claim_count + 1,
+       lease_expires_at = statement_timestamp() + %s
+  FROM due WHERE d.message_id = due.message_id
+RETURNING d.message_id, d.epoch
+"""

@@ -1,0 +1,121 @@
+"""The same request twice gets the same answer, once."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import connection
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from gosend.lib.errors import DomainError
+from messaging.models import Dispatch, IdempotentAnswer
+
+# A key is forgotten after this; until then the same request is answered from the row.
+LIFETIME = timedelta(hours=24)
+
+
+class KeyConflict(DomainError):
+    code = "idempotency_key_conflict"
+
+
+class InProgress(DomainError):
+    code = "idempotency_in_progress"
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """A key, where it counts, and the SHA-256 of the request that it stands for."""
+
+    tenant_id: int
+    environment: str
+    key: str
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The answer that was given first, byte for byte."""
+
+    status_code: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """The first request was accepted, its outcome is known, but it ended before it could answer."""
+
+    message_id: int
+
+
+def recall(once: Once) -> Stored | Unanswered | None:
+    """Look up what became of the first request with this key; None when there was none.
+
+    Raises KeyConflict for another request, InProgress while the first one is still running.
+    """
+    row = _rows(once).filter(created_at__gt=timezone.now() - LIFETIME).first()
+    if row is None:
+        return None
+    if bytes(row.fingerprint) != once.fingerprint:
+        raise KeyConflict("This Idempotency-Key was already used for another request")
+    if row.status_code is not None:
+        return Stored(row.status_code, bytes(row.body or b""))
+    if row.message_id is not None and not _is_under_way(row.message_id):
+        return Unanswered(row.message_id)
+    raise in_progress()
+
+
+def claim(once: Once, *, message_id: int | None = None) -> None:
+    """Take the key, in the transaction that does what it stands for.
+
+    Whoever comes second waits for that transaction and then gets InProgress, which undoes its own. A
+    row past its lifetime is taken over in place.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, [*_scope(once), once.fingerprint, message_id, LIFETIME])
+        if cursor.fetchone() is None:
+            raise in_progress()
+
+
+def remember(once: Once, *, status_code: int, body: bytes) -> Stored:
+    """Freeze the answer; of two that come at once the first stands, and is returned to both."""
+    frozen = _rows(once).filter(status_code=None).update(status_code=status_code, body=body)
+    if frozen:
+        return Stored(status_code, body)
+    row = _rows(once).get()
+    return Stored(row.status_code or status_code, bytes(row.body or b""))
+
+
+def forget_expired(*, limit: int = 5000) -> int:
+    """Delete a batch of rows past their lifetime; return how many."""
+    old = IdempotentAnswer.objects.filter(created_at__lt=timezone.now() - LIFETIME).order_by("created_at")
+    return IdempotentAnswer.objects.filter(pk__in=old.values("pk")[:limit]).delete()[0]
+
+
+def in_progress() -> InProgress:
+    return InProgress("The first request with this Idempotency-Key is still running", retry_after=1)
+
+
+_CLAIM = """
+INSERT INTO messaging_idempotentanswer AS held
+       (tenant_id, environment, key, fingerprint, message_id, created_at)
+VALUES (%s, %s, %s, %s, %s, statement_timestamp())
+ON CONFLICT (tenant_id, environment, key) DO UPDATE
+   SET fingerprint = excluded.fingerprint, message_id = excluded.message_id,
+       status_code = NULL, body = NULL, created_at = excluded.created_at
+ WHERE held.created_at <= statement_timestamp() - %s
+RETURNING id
+"""
+
+
+def _scope(once: Once) -> tuple[int, str, str]:
+    return once.tenant_id, once.environment, once.key
+
+
+def _rows(once: Once) -> QuerySet[IdempotentAnswer]:
+    tenant_id, environment, key = _scope(once)
+    return IdempotentAnswer.objects.filter(tenant_id=tenant_id, environment=environment, key=key)
+
+
+def _is_under_way(message_id: int) -> bool:
+    claimed = Q(state__in=[Dispatch.State.CLAIMED, Dispatch.State.SENDING])
+    return Dispatch.objects.filter(claimed, message_id=message_id).exists()

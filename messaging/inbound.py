@@ -1,0 +1,61 @@
+"""A message that arrived becomes a Message."""
+
+from django.db import IntegrityError, transaction
+from gosend.whatsapp.events import InboundMessage
+
+from accounts.models import PhoneNumber
+from messaging import announce, contacts, conversations
+from messaging.models import Message, MessageContent
+
+
+def receive(*, number: PhoneNumber, item: InboundMessage) -> Message | None:
+    """Store a customer's message, open the window, tell the tenant.
+
+    None when it is already here (Meta repeats itself) or the number ignores inbound messages.
+    """
+    if not number.inbound_processing_enabled or _is_here(number, item.wamid):
+        return None
+    try:
+        with transaction.atomic():
+            return _store(number, item)
+    except IntegrityError:
+        # The same callback, handled twice at once: the unique wamid let one of them through.
+        if _is_here(number, item.wamid):
+            return None
+        raise
+
+
+def _is_here(number: PhoneNumber, wamid: str) -> bool:
+    return Message.objects.filter(wamid=wamid, phone_number=number).exists()
+
+
+def _store(number: PhoneNumber, item: InboundMessage) -> Message:
+    contact = contacts.find_or_create(
+        account=number.business_account,
+        phone=item.from_phone,
+        user_id=item.from_user_id,
+        name=item.profile_name,
+        username=item.username,
+    )
+    conversation, is_new = conversations.touch(
+        number=number, contact=contact, direction=Message.Direction.INBOUND, at=item.timestamp
+    )
+    conversations.extend_window(number=number, contact=contact, written_at=item.timestamp)
+    message = Message.objects.create(
+        tenant_id=number.tenant_id,
+        phone_number=number,
+        contact=contact,
+        conversation=conversation,
+        customer_id=number.business_account.customer_id,
+        direction=Message.Direction.INBOUND,
+        type=item.type[:40],
+        status=Message.Status.RECEIVED,
+        wamid=item.wamid,
+        peer=item.from_phone or item.from_user_id,
+        created_at=item.timestamp,
+    )
+    MessageContent.objects.create(message=message, body=item.message)
+    announce.message_received(
+        message=message, meta_message=item.message, conversation=conversation, is_new=is_new
+    )
+    return message

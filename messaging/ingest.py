@@ -1,0 +1,128 @@
+"""Route what Meta posted to the room that owns it."""
+
+import hashlib
+import logging
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+import orjson
+from django.db import connection, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from accounts import numbers
+from accounts.models import MetaApp, PhoneNumber
+from gosend.lib import doorbell
+from gosend.whatsapp import events
+from messaging import inbound, statuses
+from messaging.models import MetaEvent
+from templates_app import sync
+
+log = logging.getLogger(__name__)
+
+# Callbacks that one task takes at a time.
+BATCH = 50
+# Seconds until a callback whose handling ended with its worker, or failed, is taken up again.
+_LEASE_SECONDS = 60
+_RETRY_SECONDS = (5, 30, 120, 600, 3600)
+
+
+def store(*, body: bytes, app: MetaApp | None, is_sandbox: bool) -> None:
+    """Keep a verified callback before anything is read from it; the same bytes are kept once."""
+    event = MetaEvent(app=app, is_sandbox=is_sandbox, body=body, digest=hashlib.sha256(body).digest())
+    with transaction.atomic():
+        MetaEvent.objects.bulk_create([event], ignore_conflicts=True)
+        doorbell.ring("messaging.ingest")
+
+
+def handle_due() -> int:
+    """Work through the callbacks that wait, oldest first; return how many were taken."""
+    total = 0
+    while due := _take():
+        for event in due:
+            handle(event=event)
+        total += len(due)
+    return total
+
+
+def handle(*, event: MetaEvent) -> None:
+    """Handle every item of one callback; a bad one never stops its siblings, and stays visible."""
+    problems = []
+    for item in _items(bytes(event.body)):
+        try:
+            _route(event, item)
+        except Exception as error:
+            log.exception("an item of callback %s could not be handled", event.pk)
+            problems.append({"field": item.field, "error": f"{type(error).__name__}: {error}"[:500]})
+    _close(event, problems)
+
+
+def replay(*, event: MetaEvent) -> None:
+    """Handle a callback again, whether or not it was; handling twice changes nothing twice."""
+    MetaEvent.objects.filter(pk=event.pk).update(handled_at=None, next_attempt_at=Now(), attempt_count=0)
+    doorbell.ring("messaging.ingest")
+
+
+def _items(body: bytes) -> Iterable[events.Item]:
+    try:
+        payload: Any = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        payload = None
+    return events.parse(payload)
+
+
+def _route(event: MetaEvent, item: events.Item) -> None:
+    match item:
+        case events.InboundMessage():
+            if number := _number(event, item.phone_number_id):
+                inbound.receive(number=number, item=item)
+        case events.StatusUpdate():
+            if number := _number(event, item.phone_number_id):
+                statuses.report(number=number, update=item)
+        case events.TemplateUpdate():
+            sync.note_status(update=item, is_sandbox=event.is_sandbox, app=event.app)
+        case _:
+            pass  # kept raw in the event; nobody here acts on it
+
+
+def _number(event: MetaEvent, phone_number_id: str) -> PhoneNumber | None:
+    """The number an item is about, if we have it and the signing app may speak for it."""
+    number = (
+        PhoneNumber.objects.select_related("business_account").filter(phone_number_id=phone_number_id).first()
+    )
+    if number is not None:
+        numbers.require_hears(number.business_account, app=event.app, is_sandbox=event.is_sandbox)
+    return number
+
+
+def _take() -> list[MetaEvent]:
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE, [BATCH, timedelta(seconds=_LEASE_SECONDS)])
+        ids = [row[0] for row in cursor.fetchall()]
+    return list(MetaEvent.objects.filter(pk__in=ids).select_related("app").order_by("pk"))
+
+
+def _close(event: MetaEvent, problems: list[dict[str, str]]) -> None:
+    row = MetaEvent.objects.filter(pk=event.pk)
+    if not problems:
+        row.update(handled_at=timezone.now(), next_attempt_at=None, errors=[])
+        return
+    tries_left = event.attempt_count <= len(_RETRY_SECONDS)
+    delay = _RETRY_SECONDS[min(event.attempt_count, len(_RETRY_SECONDS)) - 1]
+    due = Now() + timedelta(seconds=delay) if tries_left else None
+    row.update(errors=problems, next_attempt_at=due)
+
+
+_TAKE = """
+WITH due AS (
+    SELECT id FROM messaging_metaevent
+     WHERE next_attempt_at <= statement_timestamp()
+     ORDER BY next_attempt_at, id
+     LIMIT %s
+       FOR UPDATE SKIP LOCKED)
+UPDATE messaging_metaevent e
+   SET next_attempt_at = statement_timestamp() + %s, attempt_count = e.attempt_count + 1
+  FROM due WHERE e.id = due.id
+RETURNING e.id
+"""

@@ -1,0 +1,111 @@
+"""Take up what a dead worker, a lost doorbell or Meta's silence left behind."""
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from accounts.models import Tenant
+from messaging import deliver, statuses
+from messaging.models import Dispatch, Message, StatusReport
+
+log = logging.getLogger(__name__)
+
+# A message claimed so often without ever being sent takes its worker down with it.
+MAX_CLAIMS = 5
+# Rows handled by one look, so that a look stays short.
+_BATCH = 200
+# Reports without a message are looked at again for as long.
+_STRAY_AGE = timedelta(days=1)
+
+_LEASE_ENDED = {
+    "code": None,
+    "title": "The sender stopped before Meta's answer was recorded",
+    "message": "Whether Meta has the message is not known yet",
+    "details": "",
+    "fbtrace_id": "",
+    "cure": "Wait: Meta's status callback settles it. It is not sent again by itself.",
+}
+_POISON = {
+    "code": None,
+    "title": "The message could not be processed",
+    "message": f"{MAX_CLAIMS} workers stopped while they prepared this message",
+    "details": "",
+    "fbtrace_id": "",
+    "cure": "Report it with the message id; it was not sent.",
+}
+
+
+def leases_ended() -> int:
+    """Free the claims of workers that are gone; return how many.
+
+    Claimed only: nothing went out, so back to the queue. Sending: it may have gone out, so unknown.
+    """
+    ended = Dispatch.objects.filter(
+        state__in=[Dispatch.State.CLAIMED, Dispatch.State.SENDING], lease_expires_at__lt=Now()
+    )
+    return _each(ended.values_list("message_id", flat=True), _free)
+
+
+def _free(message_id: int) -> None:
+    row = Dispatch.objects.select_for_update().filter(message_id=message_id, lease_expires_at__lt=Now())
+    dispatch = row.first()
+    if dispatch is None:
+        return
+    mine = Dispatch.objects.filter(message_id=message_id)
+    if dispatch.state == Dispatch.State.SENDING:
+        deliver.doubt(mine, message_id=message_id, error=dict(_LEASE_ENDED))
+    elif dispatch.state == Dispatch.State.CLAIMED and dispatch.claim_count < MAX_CLAIMS:
+        mine.update(state=Dispatch.State.QUEUED, claim_token=None, lease_expires_at=None, due_at=Now())
+    elif dispatch.state == Dispatch.State.CLAIMED:
+        mine.delete()
+        failed = Message.Status.FAILED
+        statuses.advance(message_id=message_id, to=failed, at=timezone.now(), error=dict(_POISON))
+
+
+def unknown_overdue() -> int:
+    """Close the sends that Meta has not spoken of in time; return how many.
+
+    They become unconfirmed, or go back to the queue where the tenant chose to risk a second sending.
+    """
+    overdue = Dispatch.objects.filter(state=Dispatch.State.UNKNOWN, due_at__lte=Now())
+    return _each(overdue.values_list("message_id", flat=True), _close)
+
+
+def _close(message_id: int) -> None:
+    mine = Dispatch.objects.filter(message_id=message_id, state=Dispatch.State.UNKNOWN, due_at__lte=Now())
+    message = Message.objects.select_related("tenant").get(pk=message_id)
+    if message.tenant.on_unknown == Tenant.OnUnknown.RESEND:
+        if mine.update(state=Dispatch.State.QUEUED, claim_token=None, claim_count=0, due_at=Now()):
+            statuses.mark(message_id=message_id, to=Message.Status.QUEUED, error=message.error)
+    elif mine.delete()[0]:
+        statuses.mark(message_id=message_id, to=Message.Status.UNCONFIRMED, error=message.error)
+
+
+def strays() -> int:
+    """Match reports that came between a send's answer and its commit; return how many messages."""
+    known = Message.objects.filter(
+        phone_number_id=OuterRef("phone_number_id"), wamid=OuterRef("wamid"), direction="outbound"
+    )
+    unmatched = StatusReport.objects.filter(
+        Exists(known), message=None, created_at__gt=timezone.now() - _STRAY_AGE
+    )
+    pairs = set(unmatched.values_list("phone_number_id", "wamid")[:_BATCH])
+    for phone_number_id, wamid in pairs:
+        message = Message.objects.get(phone_number_id=phone_number_id, wamid=wamid)
+        statuses.adopt_strays(message=message)
+    return len(pairs)
+
+
+def _each(message_ids: "QuerySet[Dispatch, int]", act: Callable[[int], None]) -> int:
+    """Act on each message in a transaction of its own, its row locked first as everyone does."""
+    ids = list(message_ids[:_BATCH])
+    for message_id in ids:
+        with transaction.atomic():
+            Message.objects.select_for_update().only("pk").get(pk=message_id)
+            act(message_id)
+    return len(ids)

@@ -1,0 +1,227 @@
+"""Claim, intent, call, outcome: and what happens when one of them is missing."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from django.db import connections
+from django.db.models import Count
+from django.utils import timezone
+from gosend.whatsapp.client import Accepted
+
+from accounts.models import PhoneNumber, Tenant
+from gosend.sandbox.models import PendingCallback
+from messaging import deliver, recover
+from messaging.models import Dispatch, Message
+
+SendText = Callable[..., Message]
+THROTTLED_ONCE = "5491100000005"
+ACCEPTED_THEN_SILENT = "5491100000006"
+
+
+def _end_leases() -> None:
+    Dispatch.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+
+
+def _all_due() -> None:
+    Dispatch.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+
+
+def _claim(message: Message) -> deliver.Claim:
+    (claim,) = deliver._claim("d.message_id = %s", [message.pk], limit=1)
+    return claim
+
+
+def test_a_throttle_puts_the_message_back_and_it_goes_out_later(
+    send_text: SendText, number: PhoneNumber
+) -> None:
+    message = send_text(to=THROTTLED_ONCE)
+
+    assert message.status == "queued"
+    assert message.error is not None
+    assert message.error["code"] == 130429
+    assert Dispatch.objects.get().due_at > timezone.now()
+    assert deliver.drain(number_id=number.pk) == 0
+    _all_due()
+    assert deliver.drain(number_id=number.pk) == 1
+    message.refresh_from_db()
+    assert (message.status, message.attempt_count, message.error) == ("sent", 2, None)
+
+
+def test_an_answer_that_never_comes_is_unknown_and_not_sent_again(
+    send_text: SendText, number: PhoneNumber
+) -> None:
+    message = send_text(to=ACCEPTED_THEN_SILENT)
+
+    assert message.status == "unknown"
+    _all_due()
+    assert deliver.drain(number_id=number.pk) == 0
+    assert message.attempt_count == 1
+
+
+def test_an_unknown_send_is_settled_by_metas_callback(
+    send_text: SendText, meta_speaks: Callable[[], int]
+) -> None:
+    message = send_text(to=ACCEPTED_THEN_SILENT)
+
+    assert meta_speaks() >= 1
+
+    message.refresh_from_db()
+    assert message.status in ("delivered", "read")
+    assert message.wamid is not None
+    assert message.error is None
+    assert Dispatch.objects.count() == 0
+
+
+def test_an_unknown_send_that_meta_never_mentions_becomes_unconfirmed(send_text: SendText) -> None:
+    message = send_text(to=ACCEPTED_THEN_SILENT)
+
+    assert recover.unknown_overdue() == 0
+    _all_due()
+    assert recover.unknown_overdue() == 1
+
+    message.refresh_from_db()
+    assert message.status == "unconfirmed"
+    assert Dispatch.objects.count() == 0
+
+
+def test_metas_late_word_still_settles_an_unconfirmed_send(
+    send_text: SendText, meta_speaks: Callable[[], int]
+) -> None:
+    message = send_text(to=ACCEPTED_THEN_SILENT)
+    _all_due()
+    recover.unknown_overdue()
+
+    meta_speaks()
+
+    message.refresh_from_db()
+    assert message.status in ("delivered", "read")
+
+
+def test_a_tenant_may_risk_a_second_sending(send_text: SendText, tenant: Tenant, number: PhoneNumber) -> None:
+    Tenant.objects.filter(pk=tenant.pk).update(on_unknown=Tenant.OnUnknown.RESEND)
+    message = send_text(to=ACCEPTED_THEN_SILENT)
+
+    _all_due()
+    recover.unknown_overdue()
+
+    message.refresh_from_db()
+    assert message.status == "queued"
+    assert Dispatch.objects.get().state == "queued"
+
+
+def test_a_claim_whose_worker_died_goes_back_to_the_queue(send_text: SendText, number: PhoneNumber) -> None:
+    message = send_text(is_async=True)
+    _claim(message)
+    assert deliver.drain(number_id=number.pk) == 0
+
+    _end_leases()
+    recover.leases_ended()
+
+    assert deliver.drain(number_id=number.pk) == 1
+    message.refresh_from_db()
+    assert message.status == "sent"
+
+
+def test_an_intent_whose_worker_died_is_unknown(send_text: SendText, number: PhoneNumber) -> None:
+    message = send_text(is_async=True)
+    assert deliver._intend(_claim(message)) is not None
+    message.refresh_from_db()
+    assert message.status == "sending"
+
+    _end_leases()
+    recover.leases_ended()
+
+    message.refresh_from_db()
+    assert message.status == "unknown"
+    assert deliver.drain(number_id=number.pk) == 0
+
+
+def test_a_lease_that_still_runs_is_left_alone(send_text: SendText) -> None:
+    deliver._intend(_claim(send_text(is_async=True)))
+
+    assert recover.leases_ended() == 0
+    assert Dispatch.objects.get().state == "sending"
+
+
+def test_a_worker_that_wakes_too_late_changes_nothing(send_text: SendText) -> None:
+    message = send_text(is_async=True)
+    intent = deliver._intend(_claim(message))
+    assert intent is not None
+    _end_leases()
+    recover.leases_ended()
+
+    deliver._record(intent, Accepted(wamid="wamid.late", wa_id="", user_id="", message_status=""))
+
+    message.refresh_from_db()
+    assert (message.status, message.wamid) == ("unknown", None)
+    assert Dispatch.objects.get().state == "unknown"
+
+
+def test_a_claim_taken_over_cannot_be_intended(send_text: SendText) -> None:
+    message = send_text(is_async=True)
+    stale = _claim(message)
+    _end_leases()
+    recover.leases_ended()
+    fresh = _claim(message)
+
+    assert fresh.epoch == stale.epoch + 1
+    assert deliver._intend(stale) is None
+    assert deliver._intend(fresh) is not None
+
+
+def test_a_message_that_takes_its_workers_down_is_parked(send_text: SendText) -> None:
+    message = send_text(is_async=True)
+    for _ in range(recover.MAX_CLAIMS):
+        _claim(message)
+        _end_leases()
+        recover.leases_ended()
+
+    message.refresh_from_db()
+    assert message.status == "failed"
+    assert message.error["title"] == "The message could not be processed"
+    assert Dispatch.objects.count() == 0
+
+
+def test_messages_to_one_recipient_keep_their_order(send_text: SendText, number: PhoneNumber) -> None:
+    first = send_text(body="1", is_async=True)
+    second = send_text(body="2", is_async=True)
+    other = send_text(to="5491140999999", is_async=True)
+
+    claimed = deliver._claim("d.phone_number_id = %s", [number.pk], limit=10)
+
+    assert [claim.message_id for claim in claimed] == [first.pk, other.pk]
+    assert deliver._claim("d.message_id = %s", [second.pk], limit=1) == []
+
+
+def test_a_synchronous_send_waits_behind_one_that_is_queued(send_text: SendText, number: PhoneNumber) -> None:
+    first = send_text(is_async=True)
+    second = send_text()
+
+    assert second.status == "queued"
+    assert deliver.drain(number_id=number.pk) == 2
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert first.sent_at is not None
+    assert second.sent_at is not None
+    assert first.sent_at <= second.sent_at
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_drains_at_once_send_each_message_once(send_text: SendText, number: PhoneNumber) -> None:
+    messages = [send_text(to=f"54911402{i:05d}", is_async=True) for i in range(40)]
+
+    def drain(_: int) -> int:
+        try:
+            return deliver.drain(number_id=number.pk)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(max_workers=3) as pool:
+        drained = list(pool.map(drain, range(3)))
+
+    assert sum(drained) == len(messages)
+    assert Message.objects.filter(status="sent", attempt_count=1).count() == len(messages)
+    assert PendingCallback.objects.count() == 3 * len(messages)
+    assert Message.objects.values("wamid").annotate(n=Count("id")).filter(n__gt=1).count() == 0
