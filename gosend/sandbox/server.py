@@ -107,12 +107,18 @@ class SandboxServer(ThreadingHTTPServer):
         latency_seconds: float = 0.0,
         lines: tuple[Line, ...] = (),
     ) -> None:
-        super().__init__(address, _Door)
+        super().__init__(address, _Door, bind_and_activate=False)
         self.world = MemoryWorld(lines)
         self.courier = Courier(url=callback_url, secret=secret)
         self.latency_seconds = latency_seconds
         self._accepted: list[tuple[float, Accepted]] = []
         self._lock = threading.Lock()
+        try:
+            self.server_bind()
+            self.server_activate()
+        except OSError:
+            self.server_close()
+            raise
 
     @property
     def port(self) -> int:

@@ -239,7 +239,24 @@ def test_number_has_no_unknown_field(world: MemoryWorld) -> None:
 
 
 PIECES = st.sampled_from(
-    [None, True, 0, -1, 1.5, float("nan"), 10**400, "", "text", "wamid.x", "\ud800", [], {}, [[]], [{}], [None]]
+    [
+        None,
+        True,
+        0,
+        -1,
+        1.5,
+        float("nan"),
+        10**400,
+        "",
+        "text",
+        "wamid.x",
+        "\ud800",
+        [],
+        {},
+        [[]],
+        [{}],
+        [None],
+    ]
     + [{"body": []}, {"type": "list", "action": {"sections": [{"rows": [None]}]}}, {"buttons": [None]}]
     + [{"type": "button", "action": {"buttons": [7]}}, {"name": "a", "language": []}, {"latitude": "x"}]
     + [{"name": "a", "language": {"code": "en"}, "components": [{"type": []}]}, {"id": [], "link": {}}]
