@@ -9,7 +9,7 @@ from typing import Any
 
 from gosend.lib import phone
 
-# Set by the middleware and by tasks; stands in every line written meanwhile.
+# The id of the request, or of the task, that the present line belongs to.
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 _SECRETS = (

@@ -5,6 +5,8 @@ import re
 import phonenumbers
 
 _DIGITS = re.compile(r"[1-9][0-9]{6,14}\Z")
+# WhatsApp still names Mexican mobiles with the 1 that the country's plan gave up in 2019.
+_MEXICAN_MOBILE = re.compile(r"521(?=[0-9]{10}\Z)")
 # Meta's business-scoped user id: the country, "ENT" for one that a group of businesses shares, then
 # up to 128 letters and digits.
 _USER_ID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}\Z")
@@ -19,7 +21,7 @@ def is_e164_digits(text: str) -> bool:
     if not _DIGITS.match(text):
         return False
     try:
-        return phonenumbers.is_possible_number(phonenumbers.parse(f"+{text}"))
+        return phonenumbers.is_possible_number(phonenumbers.parse("+" + _MEXICAN_MOBILE.sub("52", text)))
     except phonenumbers.NumberParseException:
         return False
 
