@@ -47,7 +47,7 @@ class JsonFormatter(logging.Formatter):
         if current := request_id.get():
             line["request_id"] = current
         extra = {name: value for name, value in vars(record).items() if name not in _STANDARD}
-        line |= {name: _clean(value) for name, value in extra.items() if name not in line}
+        line |= {redact(name): _clean(value) for name, value in extra.items() if name not in line}
         if record.exc_info:
             line["exception"] = redact(self.formatException(record.exc_info))
         if record.stack_info:

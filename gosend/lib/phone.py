@@ -21,9 +21,12 @@ def is_e164_digits(text: str) -> bool:
     if not _DIGITS.match(text):
         return False
     try:
-        return phonenumbers.is_possible_number(phonenumbers.parse("+" + _MEXICAN_MOBILE.sub("52", text)))
+        number = phonenumbers.parse("+" + _MEXICAN_MOBILE.sub("52", text))
     except phonenumbers.NumberParseException:
         return False
+    # Stricter than `is_possible_number`, which also takes what can only be dialled from next door.
+    reason = phonenumbers.is_possible_number_with_reason(number)
+    return reason == phonenumbers.ValidationResult.IS_POSSIBLE
 
 
 def is_user_id(text: str) -> bool:

@@ -140,7 +140,7 @@ def _take_from_redis(key: str, cost: int, capacity: int) -> tuple[int, int, int]
         return None
     try:
         allowed, wait, until_full = _script(url)(keys=[f"gosend:limit:{key}"], args=[cost, capacity])
-    except (redis.RedisError, OSError, ValueError) as error:
+    except (redis.RedisError, OSError, ValueError, TypeError) as error:
         _trouble(url).note(error)
         return None
     return allowed, wait, until_full
