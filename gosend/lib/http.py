@@ -1,6 +1,30 @@
 """The one HTTP client (pycurl): capped, timed, refusing private addresses when told to."""
 
+import errno
+import ipaddress
+import os
+import re
+import socket
+import ssl
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
+from typing import Any
+
+import certifi
+import pycurl
+
+from gosend.lib.addresses import BadUrl, Guard, check_url
+
+__all__ = ["BadUrl", "Failed", "Guard", "Outcome", "Response", "check_url", "fetch"]
+
+CONNECT_SECONDS = 5.0
+MAX_HEADER_BYTES = 64 * 1024
+# Seconds that an idle connection may be used again, below the usual 60 of servers and balancers.
+_IDLE_SECONDS = 50
+_CONNECTIONS_PER_THREAD = 8
 
 
 class Outcome(Enum):
@@ -17,3 +41,252 @@ class Failed(Exception):
         super().__init__(reason)
         self.reason = reason
         self.outcome = outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer; `truncated` when the peer sent more of a body than is kept here."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    duration_ms: int
+    truncated: bool
+
+
+# --- What went wrong ------------------------------------------------------------------------------
+_WEIRD_SERVER_REPLY, _TOO_LARGE = 8, 100  # pycurl has no names for these two
+_BEFORE = {
+    pycurl.E_UNSUPPORTED_PROTOCOL: "bad_url",
+    pycurl.E_URL_MALFORMAT: "bad_url",
+    pycurl.E_COULDNT_RESOLVE_HOST: "dns",
+    pycurl.E_OPERATION_TIMEDOUT: "connect_timeout",
+    pycurl.E_SSL_CONNECT_ERROR: "tls",
+    pycurl.E_PEER_FAILED_VERIFICATION: "tls",
+    pycurl.E_SSL_CACERT_BADFILE: "tls",
+    pycurl.E_SSL_CIPHER: "tls",
+}
+_AFTER = {
+    pycurl.E_OPERATION_TIMEDOUT: "timeout",
+    pycurl.E_GOT_NOTHING: "closed",
+    pycurl.E_ABORTED_BY_CALLBACK: "closed",
+    pycurl.E_SEND_ERROR: "reset",
+    pycurl.E_RECV_ERROR: "reset",
+    pycurl.E_PARTIAL_FILE: "reset",
+    pycurl.E_UNSUPPORTED_PROTOCOL: "garbage",
+    pycurl.E_BAD_CONTENT_ENCODING: "garbage",
+    _WEIRD_SERVER_REPLY: "garbage",
+    pycurl.E_WRITE_ERROR: "too_large",
+    _TOO_LARGE: "too_large",
+}
+
+
+# --- One request ----------------------------------------------------------------------------------
+def fetch(
+    *,
+    method: str,
+    url: str,
+    headers: Mapping[str, str] | None = None,
+    body: bytes | None = None,
+    timeout_seconds: float,
+    max_bytes: int,
+    guard: Guard | None,
+    keep_bytes: int | None = None,
+) -> Response:
+    """Make one request, once, and follow nothing. Raises Failed.
+
+    Reads at most `max_bytes` of the answer's body and keeps the first `keep_bytes` of those. `guard`
+    None is for addresses that the operator chose, such as Meta's.
+    """
+    if guard:
+        _refuse_bad_url(url, guard)
+    exchange = _Exchange(method, url, guard, max_bytes, max_bytes if keep_bytes is None else keep_bytes)
+    curl = _handle()
+    try:
+        exchange.prepare(curl, headers or {}, body, timeout_seconds)
+        curl.perform()
+    except pycurl.error as error:
+        if not exchange.is_full:
+            raise exchange.failed(error.args[0], curl.getinfo(pycurl.OS_ERRNO)) from error
+    finally:
+        exchange.close_sockets()
+    return Response(
+        status=curl.getinfo(pycurl.RESPONSE_CODE),
+        headers=exchange.headers,
+        body=bytes(exchange.body),
+        duration_ms=round(curl.getinfo(pycurl.TOTAL_TIME) * 1000),
+        truncated=exchange.truncated,
+    )
+
+
+def _refuse_bad_url(url: str, guard: Guard) -> None:
+    try:
+        check_url(url, guard=guard)
+    except BadUrl as error:
+        reason = "blocked_address" if error.reason in {"address", "port"} else "bad_url"
+        raise Failed(reason, Outcome.NOT_SENT) from error
+
+
+class _Thread(threading.local):
+    """One easy handle per thread keeps its connections alive from request to request."""
+
+    curl: Any = None
+    pid = 0
+
+
+_thread = _Thread()
+# Handles that a fork copied: closing one would say goodbye on the parent's connections.
+_inherited: list[Any] = []
+
+
+def _handle() -> Any:
+    if _thread.pid != os.getpid():
+        if _thread.curl is not None:
+            _inherited.append(_thread.curl)
+        _thread.curl, _thread.pid = pycurl.Curl(), os.getpid()
+    _thread.curl.reset()
+    return _thread.curl
+
+
+@lru_cache(maxsize=4)
+def _ca_file(_environment: str | None) -> str:
+    return ssl.get_default_verify_paths().cafile or certifi.where()
+
+
+# libcurl writes these itself; a caller's copy could smuggle a second request or name another host.
+_OWN_HEADERS = frozenset(
+    {"host", "content-length", "transfer-encoding", "connection", "expect", "te", "upgrade"}
+)
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z")
+_HEADER_VALUE = re.compile(r"[\t -~\x80-\xff]*\Z")
+
+
+def _header_lines(headers: Mapping[str, str]) -> list[bytes]:
+    lines = [b"Expect:"]  # else libcurl asks "100-continue?" and sends again after a 417
+    for name, value in headers.items():
+        if not _HEADER_NAME.match(name) or not _HEADER_VALUE.match(value) or name.lower() in _OWN_HEADERS:
+            raise Failed("bad_header", Outcome.NOT_SENT)
+        # "Name;" is how libcurl is told of an empty value; "Name:" would leave the header out.
+        lines.append(f"{name}: {value}".encode("latin-1") if value.strip() else f"{name};".encode())
+    if not any(name.lower() == "content-type" for name in headers):
+        lines.append(b"Content-Type:")
+    return lines
+
+
+@dataclass(slots=True)
+class _Exchange:
+    """What happens during one request, as libcurl calls back."""
+
+    method: str
+    url: str
+    guard: Guard | None
+    max_bytes: int
+    keep_bytes: int
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytearray = field(default_factory=bytearray)
+    truncated: bool = False
+    is_sent: bool = False
+    is_blocked: bool = False
+    is_full: bool = False
+    _received: int = 0
+    _header_bytes: int = 0
+    _in_headers: bool = False
+    _sockets: list[socket.socket] = field(default_factory=list)
+
+    def prepare(self, curl: Any, headers: Mapping[str, str], body: bytes | None, timeout: float) -> None:
+        lines = _header_lines(headers)
+        curl.setopt(pycurl.URL, self.url)
+        curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
+        curl.setopt(pycurl.FOLLOWLOCATION, 0)
+        curl.setopt(pycurl.PROXY, "")  # not what the environment says
+        curl.setopt(pycurl.NOSIGNAL, 1)
+        curl.setopt(pycurl.CAINFO, _ca_file(os.environ.get("SSL_CERT_FILE")))
+        curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
+        curl.setopt(pycurl.TIMEOUT_MS, max(1, round(timeout * 1000)))
+        curl.setopt(pycurl.CONNECTTIMEOUT_MS, max(1, round(min(timeout, CONNECT_SECONDS) * 1000)))
+        curl.setopt(pycurl.MAXCONNECTS, _CONNECTIONS_PER_THREAD)
+        curl.setopt(pycurl.MAXAGE_CONN, _IDLE_SECONDS)
+        curl.setopt(pycurl.USERAGENT, "GoSend")
+        if body is not None or self.method == "POST":
+            curl.setopt(pycurl.POSTFIELDS, body or b"")
+        if self.method == "HEAD":
+            curl.setopt(pycurl.NOBODY, 1)
+        curl.setopt(pycurl.CUSTOMREQUEST, self.method)
+        curl.setopt(pycurl.HTTPHEADER, lines)
+        curl.setopt(pycurl.PREREQFUNCTION, self._before_request)
+        curl.setopt(pycurl.HEADERFUNCTION, self._take_header)
+        curl.setopt(pycurl.WRITEFUNCTION, self._take_body)
+        if self.guard:
+            curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
+
+    def _refuses(self, host: str, port: int) -> bool:
+        """Judge the very address of a connection; noted, because libcurl may go on to the next one."""
+        if self.guard is None:
+            return False
+        scheme = self.url.partition(":")[0].lower()
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:
+            self.is_blocked = True
+            return True
+        refused = self.guard.refusal(address, scheme=scheme, port=port) is not None
+        self.is_blocked = self.is_blocked or refused
+        return refused
+
+    def _open_socket(self, _purpose: int, target: Any) -> Any:
+        if target.family not in {socket.AF_INET, socket.AF_INET6} or self._refuses(*target.addr[:2]):
+            return pycurl.SOCKET_BAD
+        try:
+            opened = socket.socket(target.family, target.socktype, target.protocol)
+        except OSError:
+            return pycurl.SOCKET_BAD
+        self._sockets.append(opened)  # pycurl works on a duplicate of it
+        return opened
+
+    def _before_request(self, host: str, _local: str, port: int, _local_port: int) -> int:
+        """Called when connected (TLS included) and before the first byte of a request.
+
+        libcurl repeats a request, a POST too, when a reused connection ends without an answer. The
+        peer may have acted on the first one, so a second is never let through.
+        """
+        if self.is_sent or self._refuses(host, port):
+            return int(pycurl.PREREQFUNC_ABORT)
+        self.is_sent = True
+        return int(pycurl.PREREQFUNC_OK)
+
+    def _take_header(self, line: bytes) -> int:
+        self._header_bytes += len(line)
+        if self._header_bytes > MAX_HEADER_BYTES:
+            return -1
+        if line.startswith(b"HTTP/"):  # an interim response (1xx) was not the last word
+            self.headers.clear()
+            self._in_headers = True
+        elif line in {b"\r\n", b"\n"}:
+            self._in_headers = False
+        elif self._in_headers:  # trailers come later and are dropped
+            name, _, value = line.decode("latin-1").partition(":")
+            name, value = name.strip().lower(), value.strip()
+            self.headers[name] = f"{self.headers[name]}, {value}" if name in self.headers else value
+        return len(line)
+
+    def _take_body(self, data: bytes) -> int:
+        allowed = self.max_bytes - self._received
+        self._received += len(data)
+        room = min(allowed, self.keep_bytes - len(self.body))
+        self.body += data[: max(0, room)]
+        self.truncated = self.truncated or len(data) > room
+        self.is_full = len(data) > allowed
+        return -1 if self.is_full else len(data)
+
+    def close_sockets(self) -> None:
+        for opened in self._sockets:
+            opened.close()
+
+    def failed(self, code: int, os_error: int) -> Failed:
+        if self.is_sent:
+            return Failed(_AFTER.get(code, "broken"), Outcome.UNKNOWN)
+        if self.is_blocked:
+            return Failed("blocked_address", Outcome.NOT_SENT)
+        if code == pycurl.E_COULDNT_CONNECT and os_error == errno.ECONNREFUSED:
+            return Failed("refused", Outcome.NOT_SENT)
+        return Failed(_BEFORE.get(code, "unreachable"), Outcome.NOT_SENT)

@@ -1,0 +1,221 @@
+"""Answers Graph requests: one function, request in, response out."""
+
+import json
+import re
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from gosend.sandbox import callbacks, outcomes, refusals
+from gosend.sandbox.callbacks import Callback, Person
+from gosend.sandbox.refusals import Refusal
+from gosend.sandbox.world import Line, World
+from gosend.whatsapp.wire import GraphRequest, GraphResponse
+
+# Tokens that start so are refused, to try what a dead token does.
+DEAD_TOKENS = {"expired": 463, "invalid": 467}
+
+_PATH = re.compile(r"/([^/]+)(?:/([a-z_]+))?/?\Z")
+_BOUNDARY = re.compile(r'boundary="?([^";]+)"?', re.IGNORECASE)
+_PART_FIELD = re.compile(rb'[;\s]name="?([^";]+)"?', re.IGNORECASE)
+_PART_TYPE = re.compile(rb"^content-type:\s*(.+?)\s*$", re.IGNORECASE | re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A message that Meta has taken, whether or not its sender hears of it."""
+
+    wamid: str
+    phone_number_id: str
+    to: str
+    type: str
+    opaque: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """`response` is None when the request is acted on but the connection dies before the answer."""
+
+    response: GraphResponse | None
+    callbacks: tuple[Callback, ...] = ()
+    accepted: Accepted | None = None
+
+
+def answer(request: GraphRequest, *, world: World) -> Reply:
+    """Act as the Graph API would. Never raises, whatever the request."""
+    try:
+        _check_token(request.token)
+        line, edge = _target(request, world)
+        if edge == "messages":
+            return _messages(_json_object(request.body), line=line, world=world)
+        if edge == "media":
+            return _ok(_media(request))
+        return _ok(_number(line, fields=request.query.get("fields")))
+    except Refusal as refusal:
+        return Reply(error_response(refusal))
+
+
+def error_response(refusal: Refusal) -> GraphResponse:
+    """An error in Graph's shape, with an id that support would ask for."""
+    trace = "A" + secrets.token_urlsafe(16)
+    title = refusals.TITLES.get(refusal.code) if refusal.subcode is None else None
+    error: dict[str, Any] = {
+        "message": f"(#{refusal.code}) {title}" if title else refusal.details,
+        "type": "GraphMethodException" if refusal.subcode == 33 else "OAuthException",
+        "code": refusal.code,
+    }
+    if title:
+        error["error_data"] = {"messaging_product": "whatsapp", "details": refusal.details}
+    if refusal.subcode is not None:
+        error["error_subcode"] = refusal.subcode
+    error["fbtrace_id"] = trace
+    response = _json_response({"error": error}, status=refusal.http_status)
+    response.headers["x-fb-trace-id"] = trace
+    return response
+
+
+def _check_token(token: str) -> None:
+    if not token:
+        raise Refusal(190, "An access token is required", http_status=401)
+    for start, subcode in DEAD_TOKENS.items():
+        if token.lower().startswith(start):
+            raise Refusal(190, f"The access token is {start}", http_status=401, subcode=subcode)
+
+
+def _target(request: GraphRequest, world: World) -> tuple[Line, str]:
+    """Return the number and the edge asked for; anything else Graph calls unsupported, with code 100/33."""
+    match = _PATH.match(request.path)
+    line = world.line(match[1]) if match else None
+    edge = (match[2] or "") if match else ""
+    if line is None or (request.method, edge) not in {("POST", "messages"), ("POST", "media"), ("GET", "")}:
+        what = f"{request.method[:10]} {request.path[:100]}"
+        raise Refusal(
+            100, f"Unsupported request: {what}. No such object here, or no such action.", subcode=33
+        )
+    return line, edge
+
+
+def _messages(body: dict[str, Any], *, line: Line, world: World) -> Reply:
+    refusals.check_product(body)
+    if "status" in body:
+        return _ok(_mark_read(body))
+    digits, user_id = refusals.recipient_of(body)
+    message_type = refusals.check_message(body)
+    opaque = refusals.opaque_of(body)
+    if digits and digits == "".join(filter(str.isdigit, line.display_phone_number)):
+        raise Refusal(131021, "the business number cannot write to itself")
+    recipient = digits or user_id
+    outcome = outcomes.of(recipient)
+    if outcome.is_throttled_once and world.first_time(f"throttled:{line.phone_number_id}:{recipient}"[:200]):
+        raise Refusal(130429, "Cloud API message throughput has been reached (sandbox, once)")
+    wamid = callbacks.new_wamid(recipient)
+    to = Person("", user_id) if user_id else callbacks.person(phone=digits)
+    return Reply(
+        response=None if outcome.is_cut_off else _accepted_response(body, to, wamid, message_type),
+        callbacks=outcomes.reports(
+            outcome, line=line, to=to, wamid=wamid, message_type=message_type, opaque=opaque
+        ),
+        accepted=Accepted(wamid, line.phone_number_id, recipient, message_type, opaque),
+    )
+
+
+def _accepted_response(body: dict[str, Any], to: Person, wamid: str, message_type: str) -> GraphResponse:
+    contact = {"input": body["to"], "wa_id": to.wa_id} if to.wa_id else {"user_id": to.user_id}
+    message = {"id": wamid}
+    if message_type == "template":
+        message["message_status"] = "accepted"
+    return _json_response({"messaging_product": "whatsapp", "contacts": [contact], "messages": [message]})
+
+
+def _mark_read(body: dict[str, Any]) -> dict[str, Any]:
+    if body["status"] != "read":
+        raise Refusal(100, "status must be read")
+    wamid = body.get("message_id")
+    if wamid is None:
+        raise refusals.missing("message_id")
+    if not isinstance(wamid, str) or not wamid.startswith("wamid."):
+        raise refusals.invalid("message_id", "must be the id of a message")
+    indicator = body.get("typing_indicator")
+    if indicator is not None and indicator != {"type": "text"}:
+        raise refusals.invalid("typing_indicator", "must have the type text")
+    return {"success": True}
+
+
+def _media(request: GraphRequest) -> dict[str, Any]:
+    """Check an upload as Meta does. The bytes are not kept."""
+    boundary = _BOUNDARY.search(request.content_type or "")
+    if boundary is None or "multipart/form-data" not in (request.content_type or "").lower():
+        raise Refusal(100, "an upload must be multipart/form-data")
+    parts = _parts(request.body or b"", boundary[1].encode())
+    if parts.get("messaging_product", ("", b""))[1] != b"whatsapp":
+        raise Refusal(100, "messaging_product is required and must be whatsapp")
+    if "file" not in parts:
+        raise Refusal(100, "file is required")
+    mime_type, data = parts["file"]
+    declared = parts.get("type", ("", b""))[1].decode(errors="replace")
+    refusals.check_media(mime_type=declared or mime_type, size=len(data))
+    return {"id": str(10**15 + secrets.randbelow(9 * 10**15))}
+
+
+def _parts(body: bytes, boundary: bytes) -> dict[str, tuple[str, bytes]]:
+    """Read a multipart body: the MIME type and the bytes of each named part."""
+    parts: dict[str, tuple[str, bytes]] = {}
+    for piece in (b"\r\n" + body).split(b"\r\n--" + boundary)[1:]:
+        head, separator, data = piece.partition(b"\r\n\r\n")
+        field = _PART_FIELD.search(head)
+        if separator and field:
+            mime_type = _PART_TYPE.search(head)
+            parts[field[1].decode(errors="replace")] = (
+                mime_type[1].decode(errors="replace") if mime_type else "",
+                data,
+            )
+    return parts
+
+
+def _number(line: Line, *, fields: str | None) -> dict[str, Any]:
+    """The fields of a number; only those asked for, when any are."""
+    known: dict[str, Any] = {
+        "display_phone_number": line.display_phone_number,
+        "verified_name": "Sandbox",
+        "code_verification_status": "VERIFIED",
+        "quality_rating": "GREEN",
+        "platform_type": "CLOUD_API",
+        "throughput": {"level": "STANDARD"},
+        "status": "CONNECTED",
+        "name_status": "APPROVED",
+        "account_mode": "SANDBOX",
+        "is_official_business_account": False,
+        "is_on_biz_app": False,
+        "whatsapp_business_manager_messaging_limit": "TIER_250",
+        "health_status": {
+            "can_send_message": "AVAILABLE",
+            "entities": [
+                {"entity_type": "PHONE_NUMBER", "id": line.phone_number_id, "can_send_message": "AVAILABLE"}
+            ],
+        },
+    }
+    default = tuple(known)[:6]
+    asked = [field.strip() for field in fields.split(",") if field.strip()] if fields else default
+    for field in asked:
+        if field not in known and field != "id":
+            raise Refusal(100, f"no such field of a phone number: {field[:50]}")
+    return {field: known[field] for field in asked if field != "id"} | {"id": line.phone_number_id}
+
+
+def _json_object(body: bytes | None) -> dict[str, Any]:
+    try:
+        value = json.loads(body or b"")
+    except (ValueError, RecursionError):
+        raise Refusal(100, "the body must be a JSON object") from None
+    if not isinstance(value, dict):
+        raise Refusal(100, "the body must be a JSON object")
+    return value
+
+
+def _ok(value: dict[str, Any]) -> Reply:
+    return Reply(_json_response(value))
+
+
+def _json_response(value: dict[str, Any], *, status: int = 200) -> GraphResponse:
+    headers = {"content-type": "application/json; charset=UTF-8", "x-fb-request-id": secrets.token_hex(8)}
+    return GraphResponse(status=status, body=json.dumps(value).encode(), headers=headers)

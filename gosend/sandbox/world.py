@@ -1,0 +1,85 @@
+"""What the pretend Meta knows: its numbers, and what it has already seen."""
+
+import threading
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from django.db import connection
+
+# After this long a first time counts as a first time again, so that a retry test can be repeated.
+FORGET_AFTER = timedelta(minutes=10)
+# What a number of the stand-alone server belongs to, and is called, unless it is told.
+WABA_ID = "100000000000001"
+DISPLAY_PHONE_NUMBER = "15550100000"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A business number, by the names that Meta's callbacks call it."""
+
+    waba_id: str
+    phone_number_id: str
+    display_phone_number: str
+
+
+class World(Protocol):
+    """What `graph.answer` asks of its surroundings."""
+
+    def line(self, phone_number_id: str) -> Line | None:
+        """Return the number with this id; None when there is none."""
+
+    def first_time(self, key: str) -> bool:
+        """Say whether `key` is new, and remember it. Two askers at once: one is the first."""
+
+
+class RowWorld:
+    """The world of one test-mode number; what it has seen are rows, so every process agrees."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    def line(self, phone_number_id: str) -> Line | None:
+        return self._line if phone_number_id == self._line.phone_number_id else None
+
+    def first_time(self, key: str) -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                INSERT INTO sandbox_seenonce AS seen (key, created_at) VALUES (%s, now())
+                ON CONFLICT (key) DO UPDATE SET created_at = now()
+                WHERE seen.created_at < now() - make_interval(secs => %s)
+                """,
+                [key, FORGET_AFTER.total_seconds()],
+            )
+            return bool(cursor.rowcount == 1)
+
+
+class MemoryWorld:
+    """The world of the stand-alone server. Without named lines every id of five digits or more is one."""
+
+    def __init__(self, lines: tuple[Line, ...] = ()) -> None:
+        self._lines = {line.phone_number_id: line for line in lines}
+        self._seen: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def line(self, phone_number_id: str) -> Line | None:
+        if self._lines:
+            return self._lines.get(phone_number_id)
+        if phone_number_id.isascii() and phone_number_id.isdigit() and len(phone_number_id) >= 5:
+            return Line(WABA_ID, phone_number_id, DISPLAY_PHONE_NUMBER)
+        return None
+
+    def first_time(self, key: str) -> bool:
+        now = time.monotonic()
+        with self._lock:
+            seen_at = self._seen.get(key)
+            if seen_at is not None and now - seen_at < FORGET_AFTER.total_seconds():
+                return False
+            self._seen[key] = now
+            return True
+
+    def forget(self) -> None:
+        with self._lock:
+            self._seen.clear()
