@@ -147,7 +147,7 @@ class GraphClient:
             response = self._transport(request)
         except http.Failed as failed:
             raise errors.from_failed(failed) from failed
-        if response.status != 200:
+        if not 200 <= response.status < 300:
             raise errors.from_response(response)
         return response
 
