@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from celery import current_app
 from django.db import connection
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django.fixtures import Settings
 
 from gosend.sandbox import callbacks, tasks
 from gosend.sandbox.models import PendingCallback
@@ -15,7 +15,7 @@ from tests.sandbox.conftest import Receiver
 
 
 @pytest.fixture
-def door(receiver: Receiver, settings: SettingsWrapper) -> Receiver:
+def door(receiver: Receiver, settings: Settings) -> Receiver:
     settings.SANDBOX_CALLBACK_URL = receiver.url
     return receiver
 
