@@ -93,7 +93,11 @@ def _wait_for_lock() -> None:
     while time.monotonic() < stop_at:
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s", [tasks._LOCK]
+                """
+                SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database
+                WHERE locktype = 'advisory' AND objid = %s AND d.datname = current_database()
+                """,
+                [tasks._LOCK],
             )
             if cursor.fetchone()[0]:
                 return
