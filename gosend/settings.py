@@ -73,7 +73,7 @@ INSTALLED_APPS = [
     "messaging",
 ]
 MIDDLEWARE = [
-    # RID
+    "gosend.api.middleware.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -225,4 +225,6 @@ LOGGING: dict[str, Any] = {
     "formatters": {"json": {"()": "gosend.lib.logs.JsonFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": env("LOG_LEVEL", "INFO")},
+    # The middleware writes one line for every request; Django's own would be a second.
+    "loggers": {"django.request": {"level": "ERROR"}},
 }

@@ -1,6 +1,22 @@
 """The front door: which prefix leads to which room."""
 
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 
-urlpatterns: list[URLPattern | URLResolver] = [path("console/", admin.site.urls)]
+from gosend.api import health, home, meta_webhook, schema
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", home.home, name="home"),
+    path("docs", home.docs, name="docs"),
+    path("docs/errors", home.error_list, name="docs-errors"),
+    path("openapi/v1.json", schema.serve_v1, name="openapi-v1"),
+    path("healthz", health.alive, name="healthz"),
+    path("readyz", health.ready, name="readyz"),
+    path("meta/webhook", meta_webhook.MetaWebhook.as_view(), name="meta-webhook"),
+    path("console/", admin.site.urls),
+    path("v1/", include("gosend.api.v1.urls")),
+    re_path("^v1(?:/.*)?$", home.unknown_api_path, name="unknown-v1"),
+]
+handler400 = home.bad_request
+handler404 = home.page_not_found
+handler500 = home.server_error

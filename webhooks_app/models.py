@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts.models import PhoneNumber, Tenant
-from gosend.lib import encryption
+from gosend.lib import encryption, ids
 from gosend.lib.ids import NextId
 
 
@@ -49,8 +49,25 @@ class WebhookEndpoint(models.Model):
     failing_since = models.DateTimeField(
         null=True, blank=True, help_text="When the present unbroken run of failed attempts began."
     )
+    given_up_count = models.PositiveIntegerField(
+        default=0, help_text="Deliveries given up in that run; the first success sets it back."
+    )
+    removed_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="A removed endpoint hears nothing and is shown to nobody; its log stays.",
+    )
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["phone_number"],
+                condition=Q(type="meta_raw", removed_at__isnull=True),
+                name="endpoint_one_meta_raw_per_number",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.url
@@ -99,6 +116,13 @@ class Event(models.Model):
 class Delivery(models.Model):
     """One event owed to one endpoint: the row is the job."""
 
+    class EndedReason(models.TextChoices):
+        EXHAUSTED = "exhausted"
+        GONE = "gone"
+        ENDPOINT_DISABLED = "endpoint_disabled"
+        ENDPOINT_REMOVED = "endpoint_removed"
+        ABANDONED = "abandoned"
+
     class Status(models.TextChoices):
         PENDING = "pending"
         RETRYING = "retrying"
@@ -112,7 +136,7 @@ class Delivery(models.Model):
     )
     event = models.ForeignKey(Event, on_delete=models.CASCADE, db_index=False, related_name="deliveries")
     delivery_id = models.UUIDField(
-        default=uuid.uuid4,
+        default=ids.time_ordered_uuid,
         unique=True,
         help_text="The same for all attempts; receivers dedupe by it.",
     )
@@ -121,19 +145,28 @@ class Delivery(models.Model):
     next_attempt_at = models.DateTimeField(
         null=True,
         db_default=Now(),
-        help_text="When it is due; empty when nothing more will be tried.",
+        help_text="When it is due, which a claim puts off to the end of its lease; empty when ended.",
     )
     claim_token = models.UUIDField(null=True, blank=True)
+    claim_count = models.PositiveSmallIntegerField(
+        default=0, help_text="Claims since an attempt was last recorded: more than one means dead workers."
+    )
     lease_expires_at = models.DateTimeField(null=True, blank=True)
+    ended_reason = models.CharField(max_length=20, choices=EndedReason, blank=True)
     delivered_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         indexes = [
             models.Index(
-                fields=["next_attempt_at"],
+                fields=["endpoint", "next_attempt_at"],
                 condition=Q(next_attempt_at__isnull=False),
                 name="delivery_due",
+            ),
+            models.Index(
+                fields=["endpoint"],
+                condition=Q(lease_expires_at__isnull=False),
+                name="delivery_in_flight",
             ),
             models.Index(fields=["endpoint", "-id"], name="delivery_of_endpoint"),
         ]

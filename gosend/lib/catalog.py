@@ -35,6 +35,18 @@ _ROWS = (
         "The key may not be used from this address.",
         "Call from an address on the key's list, or change the list in the console.",
     ),
+    (
+        "invalid_signature",
+        401,
+        "A callback's X-Hub-Signature-256 is missing or fits no app secret that is known here.",
+        "Enter the app secret of the app at Meta in the console; it counts within seconds.",
+    ),
+    (
+        "invalid_verify_token",
+        403,
+        "Meta's challenge came with a verify token that is not known here.",
+        "Enter the same verify token at Meta and in the console.",
+    ),
     ("tenant_suspended", 403, "The project is suspended.", "Ask the operator of this installation."),
     (
         "customer_suspended",
@@ -121,6 +133,12 @@ _ROWS = (
         422,
         "The URL cannot be used: wrong scheme, credentials, or an address that is not public.",
         "Use an https URL on a public host.",
+    ),
+    (
+        "webhook_exists",
+        409,
+        "The number already has a webhook of type meta_raw.",
+        "Change that webhook, or delete it first.",
     ),
     # What WhatsApp allows
     (

@@ -1,0 +1,32 @@
+"""API key in, tenant out."""
+
+from django.http import HttpRequest
+
+from accounts import keys, numbers
+from accounts.models import ApiKey, Tenant
+from gosend.lib.errors import DomainError
+
+HEADER = "X-API-Key"
+
+
+class ScopeMissing(DomainError):
+    code = "insufficient_scope"
+
+
+def key_of(request: HttpRequest) -> ApiKey:
+    """Find the key that the request carries, with its tenant, or say why it does not count."""
+    plaintext = request.headers.get(HEADER, "").strip()
+    if not plaintext:
+        raise keys.MalformedKey("Invalid or missing API key")
+    return keys.find(plaintext, address=request.META.get("REMOTE_ADDR"))
+
+
+def require_active(tenant: Tenant) -> None:
+    if tenant.status != Tenant.Status.ACTIVE:
+        raise numbers.TenantSuspended("This project is suspended")
+
+
+def require_scope(key: ApiKey, scope: str | None) -> None:
+    """A method without a scope needs only the key."""
+    if scope is not None and scope not in key.scopes:
+        raise ScopeMissing(f"This API key lacks the scope '{scope}'", details={"scope": scope})

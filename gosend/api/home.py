@@ -1,0 +1,77 @@
+"""The pages for people: what is here, the API reference, the errors."""
+
+from http import HTTPStatus
+
+from django.conf import settings
+from django.core.exceptions import SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import cache_control
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
+
+from gosend.api import errors
+from gosend.lib import catalog, logs
+
+# The reference page is a script of others; the browser itself keeps it from asking another host.
+_POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; font-src 'self' data:; style-src 'self' 'unsafe-inline'; "
+    "script-src 'self'; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; frame-ancestors 'none'"
+)
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    return _page(request, "home.html", {"public_url": settings.PUBLIC_URL})
+
+
+@require_safe
+@cache_control(max_age=300)
+def docs(request: HttpRequest) -> HttpResponse:
+    return _page(request, "docs.html", {})
+
+
+@require_safe
+def error_list(request: HttpRequest) -> HttpResponse:
+    return _page(request, "errors.html", {"entries": catalog.CATALOG.values()})
+
+
+@csrf_exempt
+def unknown_api_path(request: HttpRequest) -> HttpResponse:
+    """Stands last below a dialect's prefix, so that a wrong address gets JSON, whatever DEBUG says."""
+    return errors.to_plain_response(errors.NotFound("There is no such address in this API"))
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _problem(
+        request, exception if isinstance(exception, SuspiciousOperation) else SuspiciousOperation()
+    )
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _problem(request, Http404())
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django has logged the exception already."""
+    return _problem(request, errors.Fault("A fault of ours"))
+
+
+def _problem(request: HttpRequest, error: Exception) -> HttpResponse:
+    """Programs get JSON, people a page."""
+    if errors.is_json_path(request):
+        return errors.to_plain_response(error)
+    entry = errors.explain(error).entry
+    context = {
+        "status": entry.status,
+        "phrase": HTTPStatus(entry.status).phrase,
+        "cause": entry.cause,
+        "request_id": logs.request_id.get(),
+    }
+    return _page(request, "problem.html", context, status=entry.status)
+
+
+def _page(request: HttpRequest, name: str, context: dict[str, object], status: int = 200) -> HttpResponse:
+    response = render(request, name, context, status=status)
+    response["Content-Security-Policy"] = _POLICY
+    return response

@@ -1,0 +1,149 @@
+"""OpenAPI, one document per dialect."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import yaml
+from django.http import HttpRequest, HttpResponse
+from django.urls import include, path
+from django.views.decorators.http import require_safe
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.plumbing import get_lib_doc_excludes
+from drf_spectacular.settings import patched_settings
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from pydantic import BaseModel
+
+from gosend.api import json, view
+
+_components: dict[str, dict[str, Any]] = {}
+
+_ERROR_WORDS = {
+    400: "The request is malformed.",
+    401: "The key is missing, unknown, revoked or expired.",
+    403: "The key, the number or the 24-hour window does not allow it.",
+    404: "There is no such object in this project.",
+    409: "The Idempotency-Key belongs to another request, or to one that still runs.",
+    413: "The body is over the limit.",
+    415: "The body is not JSON.",
+    422: "Well formed, but it cannot be done.",
+    429: "Too many requests; see Retry-After.",
+    503: "Nothing was accepted; repeat later.",
+}
+
+
+class Problem(BaseModel):
+    """Every error has this shape."""
+
+    statusCode: int  # noqa: N815 -- the documented spelling
+    message: str
+    error: str
+    code: str
+    details: dict[str, Any] | None = None
+    retry_after_seconds: int | None = None
+    request_id: str
+    doc_url: str
+
+
+def register(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Keep a schema under a name in the document, and return a reference to it."""
+    known = _components.setdefault(name, schema)
+    if known != schema:
+        raise ValueError(f"two schemas are named {name}")
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def of(model: type[BaseModel]) -> dict[str, Any]:
+    """Register what a pydantic model looks like on the wire."""
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
+    for name, inner in schema.pop("$defs", {}).items():
+        register(name, inner)
+    return register(model.__name__, schema)
+
+
+def answers(
+    successes: Mapping[int, type[BaseModel] | list[type[BaseModel]] | None], *problems: int
+) -> dict[int, OpenApiResponse]:
+    """Describe what an operation answers: each success, the errors of every door, and its own."""
+    described = {status: _success(model) for status, model in successes.items()}
+    for status in sorted({401, 403, 429, *problems}):
+        described[status] = OpenApiResponse(of(Problem), description=_ERROR_WORDS[status])
+    return described
+
+
+def query(name: str, description: str, *, allowed: list[str] | None = None) -> OpenApiParameter:
+    return OpenApiParameter(name, str, OpenApiParameter.QUERY, description=description, enum=allowed)
+
+
+def inside(name: str, description: str) -> OpenApiParameter:
+    """A parameter inside the path."""
+    return OpenApiParameter(name, str, OpenApiParameter.PATH, description=description)
+
+
+PAGING = [
+    OpenApiParameter("page", int, OpenApiParameter.QUERY, description="From 1."),
+    OpenApiParameter("per_page", int, OpenApiParameter.QUERY, description="20 by default, 100 at most."),
+    OpenApiParameter(
+        "cursor",
+        str,
+        OpenApiParameter.QUERY,
+        description="Instead of `page`: the X-Next-Cursor of the page before, or follow the Link header.",
+    ),
+]
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="1 to 255 printable ASCII characters. The same request with the same key is done once"
+    " in 24 hours; repeats get the first answer and `Idempotent-Replayed: true`.",
+)
+
+
+def _success(model: type[BaseModel] | list[type[BaseModel]] | None) -> OpenApiResponse:
+    if model is None:
+        return OpenApiResponse(description="Done; there is nothing to say.")
+    if isinstance(model, list):
+        items: dict[str, Any] = {"type": "array", "items": of(model[0])}
+        return OpenApiResponse(items, description="One page; totals and links stand in the headers.")
+    return OpenApiResponse(of(model), description=(model.__doc__ or "").strip())
+
+
+def _internal_classes() -> list[type]:
+    """Classes whose docstrings speak to us and not to the document's reader."""
+    return [*get_lib_doc_excludes(), view.TenantView]
+
+
+@lru_cache(maxsize=4)
+def document(dialect: str) -> dict[str, Any]:
+    """Make a dialect's whole document; the same on every installation."""
+    routes = [path("v1/", include("gosend.api.v1.urls"))]
+    generator = SchemaGenerator(patterns=routes)
+    # The components are complete only once the routes, and with them the views, are loaded.
+    generator._initialise_endpoints()
+    settings = {
+        "TITLE": "GoSend",
+        "DESCRIPTION": "Send WhatsApp messages, and learn what became of them.",
+        "VERSION": dialect,
+        "OAS_VERSION": "3.1.0",
+        "SERVERS": [{"url": "/"}],
+        "SCHEMA_PATH_PREFIX": f"/{dialect}",
+        "POSTPROCESSING_HOOKS": [],
+        "GET_LIB_DOC_EXCLUDES": _internal_classes,
+        "SECURITY": [{"ApiKey": []}],
+        "APPEND_COMPONENTS": {
+            "schemas": dict(_components),
+            "securitySchemes": {"ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"}},
+        },
+    }
+    with patched_settings(settings):
+        made: dict[str, Any] = generator.get_schema(public=True)
+    return made
+
+
+def as_yaml(dialect: str) -> str:
+    return yaml.safe_dump(document(dialect), sort_keys=False, allow_unicode=True, width=110)
+
+
+@require_safe
+def serve_v1(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(json.dumps(document("v1")), content_type="application/json")

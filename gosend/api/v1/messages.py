@@ -1,0 +1,183 @@
+"""Send messages, and ask what became of them."""
+
+from datetime import UTC, datetime, time
+from typing import Any, Literal
+
+from django.db.models import QuerySet
+from django.utils.dateparse import parse_date, parse_datetime
+from drf_spectacular.utils import extend_schema
+from rest_framework.response import Response
+
+from accounts import numbers
+from accounts.models import ApiKey
+from gosend.api import errors, pages, schema
+from gosend.api.v1 import content, envelope
+from gosend.api.view import TenantRequest, TenantView
+from gosend.lib import ids, logs
+from gosend.lib.errors import DomainError
+from messaging import send
+from messaging.models import Message
+
+_YES = frozenset({"1", "true", "yes"})
+_NO = frozenset({"", "0", "false", "no"})
+# A synchronous send that ended thus is settled on Meta's side; everything else is still open.
+_DONE = frozenset({Message.Status.SENT, Message.Status.DELIVERED, Message.Status.READ})
+
+
+class MetaRefused(DomainError):
+    code = "meta_error"
+
+
+class MessageList(TenantView):
+    scopes = {"GET": "read", "POST": "send"}
+    # A send commits what it accepts before Meta is called.
+    is_transactional = False
+
+    @extend_schema(
+        operation_id="v1.messages.list",
+        summary="List messages, newest first",
+        tags=["Messages"],
+        parameters=[
+            schema.query("phone_number_id", "Only messages on this number."),
+            schema.query("direction", "Only one direction.", allowed=Message.Direction.values),
+            schema.query("status", "Only messages in this status now.", allowed=Message.Status.values),
+            schema.query("since", "From this date or moment on (ISO 8601, UTC unless it says otherwise)."),
+            schema.query("until", "Up to this date, its whole day included, or this moment."),
+            *schema.PAGING,
+        ],
+        responses=schema.answers({200: [envelope.MessageFull]}, 400),
+    )
+    def get(self, request: TenantRequest) -> Response:
+        page = pages.take(request, _filtered(request))
+        return Response([envelope.full(message) for message in page.rows], headers=page.headers)
+
+    @extend_schema(
+        operation_id="v1.messages.send",
+        summary="Send a message",
+        description="Synchronous by default: the answer says what Meta said. With `async=true`, or"
+        " `Prefer: respond-async`, the message is kept and the answer is 202.",
+        tags=["Messages"],
+        parameters=[
+            schema.query("async", "Answer as soon as the message is kept.", allowed=["true", "false"]),
+            schema.IDEMPOTENCY_KEY,
+        ],
+        request={"application/json": content.schema_of()},
+        responses=schema.answers(
+            {201: envelope.MessageSent, 202: envelope.MessageSent}, 400, 404, 409, 413, 415, 422, 503
+        ),
+    )
+    def post(self, request: TenantRequest) -> Response:
+        is_async = _is_async(request)
+        asked = content.read(request.data)
+        message = send.accept(
+            tenant=request.tenant,
+            number=numbers.find(tenant=request.tenant, phone_number_id=asked.phone_number_id),
+            to=asked.to,
+            content=asked.content,
+            environment=request.api_key.environment,
+            context_wamid=asked.context_wamid,
+            tracking=asked.tracking,
+            is_async=is_async,
+            request_id=logs.request_id.get(),
+            api_key=request.api_key,
+            once=request.once,
+        )
+        response = _answer(message)
+        if is_async and "respond-async" in request.headers.get("Prefer", ""):
+            response["Preference-Applied"] = "respond-async"
+        return response
+
+    def answer_late(self, message_id: int) -> Response:
+        return _answer(_visible(self.request).get(pk=message_id))
+
+
+class MessageDetail(TenantView):
+    scopes = {"GET": "read"}
+
+    @extend_schema(
+        operation_id="v1.messages.get",
+        summary="Read one message",
+        tags=["Messages"],
+        parameters=[schema.inside("message_id", "Our id, or Meta's (`wamid.…`).")],
+        responses=schema.answers({200: envelope.MessageFull}, 404),
+    )
+    def get(self, request: TenantRequest, message_id: str) -> Response:
+        own_id = ids.parse_id(message_id)
+        key: dict[str, Any] = {"wamid": message_id} if own_id is None else {"pk": own_id}
+        message = _visible(request).filter(**key).order_by("-pk").first()
+        if message is None:
+            raise errors.NotFound("No message with this id in this project")
+        return Response(envelope.full(message))
+
+
+def _answer(message: Message) -> Response:
+    if message.status == Message.Status.FAILED:
+        error = message.error or {}
+        refused = MetaRefused(
+            f"Meta refused the message: {error.get('title') or 'no reason given'}",
+            details={"message_id": str(message.pk), "meta": error},
+        )
+        return errors.to_response(refused, {})
+    return Response(envelope.sent(message), status=201 if message.status in _DONE else 202)
+
+
+def _is_async(request: TenantRequest) -> bool:
+    preferences = request.headers.get("Prefer", "").lower().replace(";", ",").split(",")
+    text = request.query_params.get("async", "").lower()
+    if text not in _YES | _NO:
+        raise errors.InvalidField("async is true or false", details={"field": "async", "value": text[:100]})
+    return text in _YES or "respond-async" in (part.strip() for part in preferences)
+
+
+def _visible(request: TenantRequest) -> QuerySet[Message]:
+    """The messages of the key's project and environment: test and live never mix."""
+    is_test = request.api_key.environment == ApiKey.Environment.TEST
+    own = request.tenant.phone_numbers.filter(is_sandbox=is_test)
+    return request.tenant.messages.filter(phone_number__in=own).select_related("phone_number", "content")
+
+
+def _filtered(request: TenantRequest) -> QuerySet[Message]:
+    query = request.query_params
+    rows = _visible(request)
+    if number := query.get("phone_number_id"):
+        rows = rows.filter(phone_number__phone_number_id=number)
+    if direction := _choice(request, "direction", Message.Direction.values):
+        rows = rows.filter(direction=direction)
+    if status := _choice(request, "status", Message.Status.values):
+        rows = rows.filter(status=status)
+    if since := _moment(request, "since", edge="start"):
+        rows = rows.filter(created_at__gte=since)
+    if until := _moment(request, "until", edge="end"):
+        rows = rows.filter(created_at__lte=until)
+    return rows
+
+
+def _choice(request: TenantRequest, name: str, allowed: list[str]) -> str:
+    value = request.query_params.get(name, "")
+    if value and value not in allowed:
+        raise errors.InvalidField(
+            f"{name} is one of {', '.join(allowed)}",
+            details={"field": name, "value": value[:100], "allowed": allowed},
+        )
+    return value
+
+
+def _moment(request: TenantRequest, name: str, *, edge: Literal["start", "end"]) -> datetime | None:
+    """A bare date means the whole day; a moment is taken as it is, in UTC unless it says otherwise."""
+    text = request.query_params.get(name, "").strip()
+    if "T" in text:  # an unescaped plus sign of the offset arrives as a blank
+        text = text.replace(" ", "+")
+    if not text:
+        return None
+    try:
+        day = parse_date(text)
+        found = None if day else parse_datetime(text)
+    except ValueError:
+        day = found = None
+    if day:
+        return datetime.combine(day, time.min if edge == "start" else time.max, tzinfo=UTC)
+    if found is None:
+        raise errors.InvalidField(
+            f"{name} is an ISO 8601 date or moment", details={"field": name, "value": text[:100]}
+        )
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -1,0 +1,329 @@
+"""Say where events are to be posted, and see how that went."""
+
+from datetime import datetime
+from typing import Any, cast
+
+import orjson
+from django.db.models import Prefetch, Q, QuerySet
+from drf_spectacular.utils import extend_schema
+from pydantic import BaseModel, Field
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from accounts import numbers
+from accounts.models import ApiKey, PhoneNumber
+from gosend.api import errors, pages, schema
+from gosend.api.v1 import envelope
+from gosend.api.view import TenantRequest, TenantView
+from gosend.lib import ids
+from webhooks_app import endpoints, events, retries
+from webhooks_app.models import Attempt, Delivery, WebhookEndpoint
+
+
+class WebhookIn(serializers.Serializer[Any]):
+    """A webhook as it is asked for; a change takes any of these but the number."""
+
+    url = serializers.CharField(help_text="https, on a public host.")
+    events = serializers.ListField(
+        child=serializers.CharField(max_length=60, allow_blank=True),
+        max_length=100,
+        required=False,
+        help_text="Names of events, or `*` for all of the scope. Leave it out for `meta_raw`.",
+    )
+    phone_number_id = serializers.CharField(
+        required=False,
+        allow_null=True,
+        max_length=64,
+        help_text="Meta's id of a number, or ours: the webhook hears its messages. Without it: the project.",
+    )
+    type = serializers.ChoiceField(choices=WebhookEndpoint.Type.values, required=False)
+    enabled = serializers.BooleanField(required=False)
+    retry_schedule = serializers.ChoiceField(choices=WebhookEndpoint.Schedule.values, required=False)
+
+
+class WebhookOut(BaseModel):
+    """An address that is told what happened."""
+
+    id: str
+    url: str
+    type: str = Field(description="`gosendapi_events`, or `meta_raw` for Meta's own callbacks.")
+    phone_number_id: str | None = Field(description="Meta's id; null for a project-level webhook.")
+    events: list[str]
+    enabled: bool
+    retry_schedule: str
+    disabled_reason: str | None
+    disabled_at: str | None
+    failing_since: str | None = Field(description="Since when every attempt has failed.")
+    created_at: str
+    updated_at: str
+
+
+class WebhookMade(WebhookOut):
+    """A new webhook with its secret, which is not shown again."""
+
+    secret: str
+
+
+class AttemptOut(BaseModel):
+    """One try at a delivery."""
+
+    attempt: int
+    started_at: str
+    duration_ms: int
+    response_status: int | None
+    response_headers: dict[str, str]
+    response_body: str | None = Field(description="The first 2 KB.")
+    error: str | None
+
+
+class DeliveryOut(BaseModel):
+    """One event owed to one webhook, its last attempt in front and all of them below."""
+
+    id: str
+    delivery_id: str
+    event: str
+    status: str = Field(description="`pending`, `retrying`, `delivered` or `failed`.")
+    attempt: int = Field(description="Attempts made.")
+    max_attempts: int
+    response_status: int | None
+    response_body: str | None
+    error: str | None
+    duration_ms: int | None
+    ended_reason: str | None = Field(description="Why a failed delivery is not tried again.")
+    next_attempt_at: str | None
+    created_at: str
+    delivered_at: str | None
+    payload: Any = Field(description="What was posted, or will be.")
+    attempts: list[AttemptOut]
+
+
+class WebhookList(TenantView):
+    scopes = {"GET": "read", "POST": "manage"}
+    is_confidential = True
+
+    @extend_schema(
+        operation_id="v1.webhooks.list",
+        summary="List webhooks, newest first",
+        tags=["Webhooks"],
+        parameters=schema.PAGING,
+        responses=schema.answers({200: [WebhookOut]}, 400),
+    )
+    def get(self, request: TenantRequest) -> Response:
+        page = pages.take(request, _visible(request))
+        return Response([_webhook(endpoint) for endpoint in page.rows], headers=page.headers)
+
+    @extend_schema(
+        operation_id="v1.webhooks.create",
+        summary="Add a webhook",
+        description="The answer holds the secret that signs every delivery; it is not shown again.",
+        tags=["Webhooks"],
+        parameters=[schema.IDEMPOTENCY_KEY],
+        request=WebhookIn,
+        responses=schema.answers({201: WebhookMade}, 400, 404, 409, 413, 415, 422),
+    )
+    def post(self, request: TenantRequest) -> Response:
+        asked = _read(request, partial=False)
+        endpoint, secret = endpoints.add(
+            tenant=request.tenant,
+            url=asked["url"],
+            events=asked.get("events", []),
+            number=_number(request, asked.get("phone_number_id")),
+            type=asked.get("type", WebhookEndpoint.Type.GOSENDAPI_EVENTS),
+            schedule=asked.get("retry_schedule", WebhookEndpoint.Schedule.DEFAULT),
+            is_enabled=asked.get("enabled", True),
+        )
+        made = WebhookMade(**_webhook(endpoint), secret=secret)
+        return Response(made.model_dump(), status=201)
+
+
+class WebhookDetail(TenantView):
+    scopes = {"GET": "read", "PATCH": "manage", "DELETE": "manage"}
+
+    @extend_schema(
+        operation_id="v1.webhooks.get",
+        summary="Read one webhook",
+        tags=["Webhooks"],
+        parameters=[schema.inside("webhook_id", "Our id.")],
+        responses=schema.answers({200: WebhookOut}, 404),
+    )
+    def get(self, request: TenantRequest, webhook_id: str) -> Response:
+        return Response(_webhook(_find(request, webhook_id)))
+
+    @extend_schema(
+        operation_id="v1.webhooks.update",
+        summary="Change a webhook",
+        description="Fields left out stay. Enabling forgets past failures; disabling ends what waits.",
+        tags=["Webhooks"],
+        parameters=[schema.inside("webhook_id", "Our id.")],
+        request=WebhookIn(partial=True),
+        responses=schema.answers({200: WebhookOut}, 400, 404, 409, 413, 415, 422),
+    )
+    def patch(self, request: TenantRequest, webhook_id: str) -> Response:
+        endpoint = _find(request, webhook_id)
+        asked = _read(request, partial=True)
+        if "phone_number_id" in asked and _number(request, asked["phone_number_id"]) != endpoint.phone_number:
+            raise errors.InvalidField(
+                "phone_number_id cannot be changed; add another webhook", details={"field": "phone_number_id"}
+            )
+        changed = endpoints.change(
+            endpoint=endpoint,
+            url=asked.get("url"),
+            events=asked.get("events"),
+            type=asked.get("type"),
+            schedule=asked.get("retry_schedule"),
+            is_enabled=asked.get("enabled"),
+        )
+        return Response(_webhook(changed))
+
+    @extend_schema(
+        operation_id="v1.webhooks.delete",
+        summary="Remove a webhook",
+        description="Whatever still waits for it is not delivered.",
+        tags=["Webhooks"],
+        parameters=[schema.inside("webhook_id", "Our id.")],
+        responses=schema.answers({204: None}, 404),
+    )
+    def delete(self, request: TenantRequest, webhook_id: str) -> Response:
+        endpoints.remove(endpoint=_find(request, webhook_id))
+        return Response(status=204)
+
+
+class WebhookDeliveries(TenantView):
+    scopes = {"GET": "read"}
+
+    @extend_schema(
+        operation_id="v1.webhooks.deliveries",
+        summary="List what was posted to a webhook, newest first",
+        tags=["Webhooks"],
+        parameters=[
+            schema.inside("webhook_id", "Our id."),
+            schema.query("status", "Only deliveries in this status.", allowed=Delivery.Status.values),
+            schema.query("event", "Only deliveries of this event."),
+            *schema.PAGING,
+        ],
+        responses=schema.answers({200: [DeliveryOut]}, 400, 404),
+    )
+    def get(self, request: TenantRequest, webhook_id: str) -> Response:
+        endpoint = _find(request, webhook_id)
+        page = pages.take(request, _deliveries(request, endpoint))
+        rows = [_delivery(delivery, endpoint) for delivery in page.rows]
+        return Response(rows, headers=page.headers)
+
+
+def _visible(request: TenantRequest) -> QuerySet[WebhookEndpoint]:
+    """The project's webhooks, without those on numbers of the key's other environment."""
+    is_test = request.api_key.environment == ApiKey.Environment.TEST
+    return request.tenant.webhook_endpoints.filter(
+        Q(phone_number=None) | Q(phone_number__is_sandbox=is_test), removed_at=None
+    ).select_related("phone_number")
+
+
+def _find(request: TenantRequest, webhook_id: str) -> WebhookEndpoint:
+    own_id = ids.parse_id(webhook_id)
+    endpoint = None if own_id is None else _visible(request).filter(pk=own_id).first()
+    if endpoint is None:
+        raise errors.NotFound("No webhook with this id in this project")
+    return endpoint
+
+
+def _read(request: TenantRequest, *, partial: bool) -> dict[str, Any]:
+    asked = WebhookIn(data=request.data, partial=partial)
+    asked.is_valid(raise_exception=True)
+    return cast("dict[str, Any]", asked.validated_data)
+
+
+def _number(request: TenantRequest, asked: str | None) -> PhoneNumber | None:
+    """The number by Meta's id or by ours: the documentation names either."""
+    if asked is None:
+        return None
+    own_id = ids.parse_id(asked)
+    number = request.tenant.phone_numbers.filter(pk=own_id).first() if own_id else None
+    if number is None or request.tenant.phone_numbers.filter(phone_number_id=asked).exists():
+        number = numbers.find(tenant=request.tenant, phone_number_id=asked)
+    environment = request.api_key.environment
+    if (environment == ApiKey.Environment.TEST) != number.is_sandbox:
+        kind = "sandbox" if number.is_sandbox else "live"
+        raise numbers.EnvironmentMismatch(f"A {environment} key cannot be used with a {kind} number")
+    return number
+
+
+def _deliveries(request: TenantRequest, endpoint: WebhookEndpoint) -> QuerySet[Delivery]:
+    rows = endpoint.deliveries.select_related("event").prefetch_related(
+        Prefetch("attempts", queryset=Attempt.objects.order_by("number"))
+    )
+    status = request.query_params.get("status", "")
+    if status and status not in Delivery.Status.values:
+        raise errors.InvalidField(
+            f"status is one of {', '.join(Delivery.Status.values)}",
+            details={"field": "status", "value": status[:100], "allowed": Delivery.Status.values},
+        )
+    if status:
+        rows = rows.filter(status=status)
+    if event := request.query_params.get("event"):
+        rows = rows.filter(event__type=events.type_of(event))
+    return rows
+
+
+def _webhook(endpoint: WebhookEndpoint) -> dict[str, Any]:
+    number = endpoint.phone_number
+    return WebhookOut(
+        id=str(endpoint.pk),
+        url=endpoint.url,
+        type=endpoint.type,
+        phone_number_id=number.phone_number_id if number else None,
+        events=endpoint.events,
+        enabled=endpoint.is_enabled,
+        retry_schedule=endpoint.schedule,
+        disabled_reason=endpoint.disabled_reason or None,
+        disabled_at=_moment(endpoint.disabled_at),
+        failing_since=_moment(endpoint.failing_since),
+        created_at=envelope.moment(endpoint.created_at),
+        updated_at=envelope.moment(endpoint.updated_at),
+    ).model_dump()
+
+
+def _delivery(delivery: Delivery, endpoint: WebhookEndpoint) -> dict[str, Any]:
+    attempts = [_attempt(attempt) for attempt in delivery.attempts.all()]
+    last = attempts[-1] if attempts else None
+    return DeliveryOut(
+        id=str(delivery.pk),
+        delivery_id=str(delivery.delivery_id),
+        event=events.wire_name(delivery.event.type),
+        status=delivery.status,
+        attempt=delivery.attempt_count,
+        max_attempts=retries.max_attempts(endpoint.schedule),
+        response_status=last.response_status if last else None,
+        response_body=last.response_body if last else None,
+        error=last.error if last else None,
+        duration_ms=last.duration_ms if last else None,
+        ended_reason=delivery.ended_reason or None,
+        next_attempt_at=_moment(delivery.next_attempt_at),
+        created_at=envelope.moment(delivery.created_at),
+        delivered_at=_moment(delivery.delivered_at),
+        payload=_payload(delivery),
+        attempts=attempts,
+    ).model_dump()
+
+
+def _attempt(attempt: Attempt) -> AttemptOut:
+    has_answer = attempt.response_status is not None
+    return AttemptOut(
+        attempt=attempt.number,
+        started_at=envelope.moment(attempt.started_at),
+        duration_ms=attempt.duration_ms,
+        response_status=attempt.response_status,
+        response_headers=attempt.response_headers,
+        response_body=attempt.response_body if has_answer else None,
+        error=attempt.error or None,
+    )
+
+
+def _payload(delivery: Delivery) -> Any:
+    try:
+        return orjson.loads(events.wire_body(event=delivery.event, delivery=delivery))
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _moment(value: datetime | None) -> str | None:
+    return None if value is None else envelope.moment(value)

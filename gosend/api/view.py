@@ -1,0 +1,178 @@
+"""The view every dialect builds on. It knows the tenant."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.models import ApiKey, Tenant
+from gosend.api import auth, body, errors, json, limits
+from gosend.lib import encryption, rate_limit
+from gosend.lib.errors import DomainError
+from messaging import idempotency
+
+_KEY = re.compile(r"[ -~]{1,255}\Z")
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+
+
+class InvalidIdempotencyKey(DomainError):
+    code = "invalid_idempotency_key"
+
+
+class TenantRequest(Request):
+    """A request whose key has been found."""
+
+    tenant: Tenant
+    api_key: ApiKey
+    # What a repeat of this POST is recognised by; None without an Idempotency-Key.
+    once: idempotency.Once | None = None
+
+
+class TenantView(APIView):
+    """Key, limit, scope and body are checked before a method runs; a repeated POST never runs twice.
+
+    With an Idempotency-Key a POST runs in one transaction together with its answer. A view that must
+    commit before it answers sets `is_transactional = False` and passes `request.once` on itself.
+    """
+
+    # Method → "read", "send" or "manage".
+    scopes: ClassVar[Mapping[str, str]] = {}
+    is_transactional: ClassVar[bool] = True
+    # Whether answers to POST hold a secret: then what is kept for repeats is encrypted.
+    is_confidential: ClassVar[bool] = False
+    parser_classes = (json.JsonParser, json.CurlParser)
+    renderer_classes = (json.JsonRenderer,)
+    content_negotiation_class = json.AnyFormat
+    metadata_class = None
+    request: TenantRequest
+    verdict: rate_limit.Verdict | None = None
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> TenantRequest:
+        return TenantRequest(
+            request,
+            parsers=self.get_parsers(),
+            negotiator=self.get_content_negotiator(),
+            parser_context=self.get_parser_context(request),
+        )
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        request = self.request
+        request.api_key = auth.key_of(request._request)
+        request.tenant = request.api_key.tenant
+        self.verdict = limits.take(request.api_key)
+        limits.require(self.verdict)
+        auth.require_active(request.tenant)
+        auth.require_scope(request.api_key, self.scopes.get(request.method or ""))
+        _refuse_nul(request)
+        if request.method in _WITH_BODY:
+            body.read(request._request, limit=settings.API_MAX_BODY_BYTES)
+            request.once = _once(request)
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Do what DRF does, with one step more: an answer that is already known is given again."""
+        self.args = args
+        self.kwargs = kwargs
+        self.request = self.initialize_request(request, *args, **kwargs)
+        self.headers = self.default_response_headers
+        response: HttpResponse
+        try:
+            self.initial(self.request, *args, **kwargs)
+            response = self._answer(*args, **kwargs)
+        except Exception as error:
+            response = self.handle_exception(error)
+        self.response = self.finalize_response(self.request, response, *args, **kwargs)
+        return self.response
+
+    def finalize_response(
+        self, request: Request, response: HttpResponse, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        final = super().finalize_response(request, response, *args, **kwargs)
+        if self.verdict is not None:
+            for name, value in limits.headers(self.verdict).items():
+                final[name] = value
+        return final
+
+    def _answer(self, *args: Any, **kwargs: Any) -> HttpResponse:
+        method = (self.request.method or "").lower()
+        known = method in self.http_method_names
+        act = getattr(self, method, self.http_method_not_allowed) if known else self.http_method_not_allowed
+        once = self.request.once
+        if once is None:
+            return _as_response(act(self.request, *args, **kwargs))
+        match idempotency.recall(once):
+            case idempotency.Stored() as stored:
+                return self._replay(once, stored)
+            case idempotency.Unanswered(message_id=message_id):
+                return self._remember(once, self.answer_late(message_id))
+        if not self.is_transactional:
+            return self._remember(once, act(self.request, *args, **kwargs))
+        with transaction.atomic():
+            idempotency.claim(once)
+            return self._remember(once, act(self.request, *args, **kwargs))
+
+    def _remember(self, once: idempotency.Once, response: Response) -> Response:
+        body = json.dumps(response.data)
+        if self.is_confidential:
+            body = encryption.seal(body.decode(), context=_context(once)).encode()
+        stored = idempotency.remember(once, status_code=response.status_code, body=body)
+        return Response(self._open(once, stored), status=stored.status_code, headers=dict(response.items()))
+
+    def _replay(self, once: idempotency.Once, stored: idempotency.Stored) -> Response:
+        return Response(
+            self._open(once, stored), status=stored.status_code, headers={"Idempotent-Replayed": "true"}
+        )
+
+    def _open(self, once: idempotency.Once, stored: idempotency.Stored) -> bytes:
+        if not self.is_confidential:
+            return stored.body
+        return encryption.open_sealed(stored.body.decode(), context=_context(once)).encode()
+
+    def answer_late(self, message_id: int) -> Response:
+        """Answer for a first request that was accepted and ended before it could; only sends can."""
+        raise idempotency.in_progress()
+
+
+def _as_response(response: Any) -> HttpResponse:
+    assert isinstance(response, HttpResponse)  # noqa: S101 -- for the type checker; DRF asserts it as well
+    return response
+
+
+def _context(once: idempotency.Once) -> str:
+    return f"idempotency:{once.tenant_id}:{once.environment}:{once.key}"
+
+
+def _once(request: TenantRequest) -> idempotency.Once | None:
+    """Recognise a request by its key, method, path and JSON value."""
+    data = request.data
+    header = request.headers.get("Idempotency-Key")
+    if header is None or request.method != "POST":
+        return None
+    key = header.strip()
+    if len(key) > 1 and key[0] == key[-1] == '"':
+        key = key[1:-1]
+    if not _KEY.match(key):
+        raise InvalidIdempotencyKey("Idempotency-Key takes 1 to 255 printable ASCII characters")
+    spelled = b"\n".join((b"POST", request.path.encode(), json.canonical(data)))
+    return idempotency.Once(
+        tenant_id=request.tenant.pk,
+        environment=request.api_key.environment,
+        key=key,
+        fingerprint=hashlib.sha256(spelled).digest(),
+    )
+
+
+def _refuse_nul(request: Request) -> None:
+    """PostgreSQL stores no U+0000, so no row can match it."""
+    if "\0" in request.path:
+        raise errors.NotFound("There is no such address")
+    for name, values in request.query_params.lists():
+        if any("\0" in value for value in values):
+            raise errors.InvalidField(f"{name} holds the character U+0000", details={"field": name})

@@ -1,0 +1,52 @@
+"""The pages for people."""
+
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+from django.contrib.staticfiles import finders
+from django.test import Client
+
+from gosend.lib import catalog
+
+
+def test_the_home_page_tells_where_everything_is() -> None:
+    page = Client().get("/").content.decode()
+
+    for address in ("/console/", "/docs", "/openapi/v1.json", "/docs/errors", "/readyz", "/healthz"):
+        assert f'href="{address}"' in page
+    assert "/v1/messages" in page
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/docs/errors", "/nothing"])
+def test_no_page_names_another_host_and_the_browser_would_refuse_it(path: str) -> None:
+    response = Client().get(path)
+
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//', response.content.decode())
+    assert response["Content-Security-Policy"].startswith("default-src 'self';")
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/docs/errors"])
+def test_every_file_that_a_page_asks_for_is_there(path: str) -> None:
+    page = Client().get(path).content.decode()
+
+    files = re.findall(r'(?:src|href)="/static/([^"]+)"', page)
+    assert files
+    assert [name for name in files if finders.find(name) is None] == []
+
+
+def test_every_code_has_its_place_on_the_error_page() -> None:
+    page = Client().get("/docs/errors").content.decode()
+
+    assert re.findall(r'<tr id="([a-z0-9_]+)">', page) == list(catalog.CATALOG)
+
+
+def test_the_vendored_script_is_the_one_that_was_written_down() -> None:
+
+    folder = Path(finders.find("vendor/README.md") or "").parent
+    listed = re.findall(r"`(\S+\.js)`.*`([0-9a-f]{64})`", (folder / "README.md").read_text())
+
+    assert [
+        (path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in folder.glob("*.js")
+    ] == listed

@@ -1,0 +1,232 @@
+"""webhooks_app/deliver.py: who may attempt what, and when."""
+
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.db.models.functions import Now
+from pytest_django import DjangoAssertNumQueries
+
+from accounts.models import PhoneNumber, Tenant
+from tests.webhooks_app import receiver as receivers
+from tests.webhooks_app.conftest import Publish
+from webhooks_app import deliver, endpoints
+from webhooks_app.models import Attempt, Delivery, WebhookEndpoint
+
+
+def _expire_leases() -> None:
+    past = Now() - timedelta(seconds=1)
+    Delivery.objects.filter(claim_token__isnull=False).update(lease_expires_at=past, next_attempt_at=past)
+
+
+def test_a_claim_takes_few_of_each_endpoint_whoever_waits_longest(
+    acme: Tenant, number: PhoneNumber, endpoint: WebhookEndpoint, publish: Publish
+) -> None:
+    for _ in range(10):
+        publish(number)
+    quiet, _ = endpoints.add(tenant=acme, number=number, url="https://quiet.example/", events=["*"])
+    publish(number)
+
+    first = deliver.claim_due(limit=16)
+    second = deliver.claim_due(limit=16)
+
+    assert sorted(c.delivery.endpoint_id for c in first) == [endpoint.pk] * 4 + [quiet.pk]
+    assert second == []
+
+
+def test_a_small_claim_takes_one_of_each_before_a_second_of_any(
+    acme: Tenant, number: PhoneNumber, endpoint: WebhookEndpoint, publish: Publish
+) -> None:
+    for _ in range(3):
+        publish(number)
+    quiet, _ = endpoints.add(tenant=acme, number=number, url="https://quiet.example/", events=["*"])
+    publish(number)
+
+    claims = deliver.claim_due(limit=2)
+
+    assert {c.delivery.endpoint_id for c in claims} == {endpoint.pk, quiet.pk}
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_a_claim_costs_two_queries(
+    number: PhoneNumber,
+    endpoint: WebhookEndpoint,
+    publish: Publish,
+    django_assert_num_queries: DjangoAssertNumQueries,
+    count: int,
+) -> None:
+    for _ in range(count):
+        publish(number)
+
+    with django_assert_num_queries(2):
+        claims = deliver.claim_due(limit=16)
+        assert [c.delivery.endpoint.url for c in claims] == [endpoint.url] * count
+        assert all(c.delivery.event.body for c in claims)
+
+
+def test_a_claim_that_finds_nothing_costs_one_query(
+    db: None, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_num_queries(1):
+        assert deliver.claim_due(limit=16) == []
+
+
+@pytest.mark.parametrize(("answer", "count"), [(200, 4), (500, 6)])
+def test_recording_costs_few_queries(
+    number: PhoneNumber,
+    endpoint: WebhookEndpoint,
+    publish: Publish,
+    django_assert_num_queries: DjangoAssertNumQueries,
+    answer: int,
+    count: int,
+) -> None:
+    publish(number)
+    [claim] = deliver.claim_due(limit=1)
+
+    # Two of them are the savepoint that stands for the transaction in this test.
+    with django_assert_num_queries(count):
+        assert deliver.record(claim, deliver.Answer(status=answer, duration_ms=1))
+
+
+def test_a_dead_workers_delivery_is_made_again_after_the_lease_with_the_same_bytes(
+    number: PhoneNumber, endpoint: WebhookEndpoint, receiver: receivers.Receiver, publish: Publish
+) -> None:
+    delivery = publish(number)
+    [lost] = deliver.claim_due(limit=1)
+    first = deliver.build(lost)
+    assert deliver.claim_due(limit=1) == []
+
+    _expire_leases()
+    assert deliver.run() == 1
+
+    delivery.refresh_from_db()
+    assert delivery.status == "delivered"
+    assert receiver.received[0].body == first.body
+    assert receiver.received[0].headers["webhook-id"] == first.headers["webhook-id"]
+
+
+def test_a_worker_that_lost_its_claim_records_nothing(
+    number: PhoneNumber, endpoint: WebhookEndpoint, publish: Publish
+) -> None:
+    delivery = publish(number)
+    [slow] = deliver.claim_due(limit=1)
+    _expire_leases()
+    [quick] = deliver.claim_due(limit=1)
+
+    assert deliver.record(slow, deliver.Answer(status=500, duration_ms=1)) is False
+    assert deliver.record(quick, deliver.Answer(status=200, duration_ms=1)) is True
+    assert deliver.record(slow, deliver.Answer(status=200, duration_ms=1)) is False
+
+    delivery.refresh_from_db()
+    endpoint.refresh_from_db()
+    assert (delivery.status, Attempt.objects.count()) == ("delivered", 1)
+    assert endpoint.failing_since is None
+
+
+def test_a_delivery_that_outlives_five_workers_is_parked(
+    number: PhoneNumber, endpoint: WebhookEndpoint, receiver: receivers.Receiver, publish: Publish
+) -> None:
+    delivery = publish(number)
+    for _ in range(5):
+        assert len(deliver.claim_due(limit=1)) == 1
+        _expire_leases()
+
+    assert deliver.run() == 0
+
+    delivery.refresh_from_db()
+    assert (delivery.status, delivery.ended_reason) == ("failed", "abandoned")
+    assert receiver.received == []
+
+
+def test_the_lease_is_on_the_databases_clock(
+    number: PhoneNumber, endpoint: WebhookEndpoint, publish: Publish
+) -> None:
+    publish(number)
+
+    [claim] = deliver.claim_due(limit=1, lease_seconds=30)
+
+    claim.delivery.refresh_from_db()
+    assert claim.delivery.lease_expires_at == claim.at + timedelta(seconds=30)
+    assert claim.delivery.next_attempt_at == claim.delivery.lease_expires_at
+
+
+@pytest.mark.django_db(transaction=True)
+def test_concurrent_claimers_never_share_a_delivery(
+    acme: Tenant, number: PhoneNumber, publish: Publish
+) -> None:
+    for index in range(15):
+        endpoints.add(tenant=acme, number=number, url=f"https://r{index}.example/", events=["*"])
+    for _ in range(4):
+        publish(number)
+    claimed: list[int] = []
+    start = threading.Barrier(4)
+
+    def claim() -> None:
+        try:
+            start.wait()
+            # Bounded, because a claimer may find all of them locked by another.
+            for _ in range(60):
+                claimed.extend(c.delivery.pk for c in deliver.claim_due(limit=5))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=claim) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(claimed) == len(set(claimed)) == 60
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_runs_side_by_side_post_each_event_once(
+    acme: Tenant, number: PhoneNumber, receiver: receivers.Receiver, publish: Publish
+) -> None:
+    for index in range(5):
+        endpoints.add(tenant=acme, number=number, url=receiver.url(f"/{index}"), events=["*"])
+    for _ in range(6):
+        publish(number)
+
+    def run() -> None:
+        try:
+            deliver.run()
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    ids = [r.headers["webhook-id"] for r in receiver.received]
+    assert len(ids) == len(set(ids)) == 30
+    assert Delivery.objects.filter(status="delivered", attempt_count=1).count() == 30
+
+
+def test_a_hanging_endpoint_does_not_hold_up_the_others(
+    acme: Tenant, number: PhoneNumber, receiver: receivers.Receiver, publish: Publish
+) -> None:
+    endpoints.add(tenant=acme, number=number, url=receiver.url("/slow"), events=["*"])
+    for _ in range(8):
+        publish(number)
+    endpoints.add(tenant=acme, number=number, url=receiver.url("/quick"), events=["*"])
+    publish(number)
+    finished: list[float] = []
+    started = time.monotonic()
+
+    def answer(handler: receivers.Handler) -> None:
+        if handler.path == "/slow":
+            time.sleep(0.5)
+        else:
+            finished.append(time.monotonic() - started)
+        receivers.reply(200)(handler)
+
+    receiver.answer = answer
+    deliver.run()
+
+    assert len(receiver.received) == 10
+    assert finished[0] < 0.4

@@ -1,0 +1,214 @@
+"""Add, change, remove an endpoint; rotate its secret; disable it when it is hopeless."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from accounts.models import PhoneNumber, Tenant
+from gosend.lib import http, signing
+from gosend.lib.errors import DomainError
+from webhooks_app import events as catalog
+from webhooks_app.models import Delivery, WebhookEndpoint
+
+_MAX_URL_LENGTH = 2048
+_EXPIRES = "previous_secret_expires_at"
+
+
+class InvalidEvent(DomainError):
+    code = "invalid_event"
+
+
+class InvalidUrl(DomainError):
+    code = "invalid_url"
+
+
+class WebhookExists(DomainError):
+    code = "webhook_exists"
+
+
+class NumberMissing(DomainError):
+    code = "missing_required_field"
+
+
+def add(
+    *,
+    tenant: Tenant,
+    url: str,
+    events: Sequence[str],
+    number: PhoneNumber | None = None,
+    type: str = WebhookEndpoint.Type.GOSENDAPI_EVENTS,
+    schedule: str = WebhookEndpoint.Schedule.DEFAULT,
+    is_enabled: bool = True,
+) -> tuple[WebhookEndpoint, str]:
+    """Add an endpoint; its secret is returned this once."""
+    secret = signing.new_webhook_secret()
+    endpoint = WebhookEndpoint(
+        tenant=tenant,
+        phone_number=number,
+        url=_checked_url(url),
+        type=type,
+        events=_checked_events(events, number=number, type=type),
+        schedule=schedule,
+        is_enabled=is_enabled,
+    )
+    endpoint.secret = secret
+    _save(endpoint)
+    # created_at is the database's, and the door shows it.
+    endpoint.refresh_from_db(fields=["created_at"])
+    return endpoint, secret
+
+
+def change(
+    *,
+    endpoint: WebhookEndpoint,
+    url: str | None = None,
+    events: Sequence[str] | None = None,
+    type: str | None = None,
+    schedule: str | None = None,
+    is_enabled: bool | None = None,
+) -> WebhookEndpoint:
+    """Change what is given; enabling begins with a clean slate, disabling ends what waits."""
+    with transaction.atomic():
+        fresh = _lock(endpoint)
+        if url is not None:
+            fresh.url = _checked_url(url)
+        if schedule is not None:
+            fresh.schedule = schedule
+        if events is not None or type is not None:
+            fresh.type = type or fresh.type
+            fresh.events = _checked_events(
+                fresh.events if events is None else events, number=fresh.phone_number, type=fresh.type
+            )
+        if is_enabled is not None and is_enabled != fresh.is_enabled:
+            _switch(fresh, is_enabled=is_enabled)
+        _save(fresh)
+    return fresh
+
+
+def remove(*, endpoint: WebhookEndpoint) -> None:
+    """Take an endpoint away with all that waits for it; the log of the past stays."""
+    with transaction.atomic():
+        fresh = _lock(endpoint)
+        fresh.is_enabled = False
+        fresh.sealed_secret = fresh.sealed_previous_secret = ""
+        fresh.save()
+        WebhookEndpoint.objects.filter(pk=fresh.pk).update(removed_at=Now())
+        _end_waiting(fresh, Delivery.EndedReason.ENDPOINT_REMOVED)
+
+
+def rotate(*, endpoint: WebhookEndpoint, overlap_hours: int = 24) -> str:
+    """Give an endpoint a new secret, returned this once; until the overlap ends the old one signs too."""
+    secret = signing.new_webhook_secret()
+    with transaction.atomic():
+        fresh = _lock(endpoint)
+        fresh.sealed_previous_secret = fresh.sealed_secret if overlap_hours > 0 else ""
+        fresh.secret = secret
+        fresh.save(update_fields=["sealed_secret", "sealed_previous_secret", "updated_at"])
+        expires = Now() + timedelta(hours=overlap_hours) if overlap_hours > 0 else None
+        WebhookEndpoint.objects.filter(pk=fresh.pk).update(**{_EXPIRES: expires})
+    return secret
+
+
+def disable(*, endpoint: WebhookEndpoint, reason: str) -> None:
+    """Disable an endpoint that the caller has locked, end what waits for it, and tell its owner."""
+    _switch(endpoint, is_enabled=False)
+    endpoint.disabled_reason = reason
+    endpoint.save(update_fields=["is_enabled", "disabled_reason", "updated_at"])
+    WebhookEndpoint.objects.filter(pk=endpoint.pk).update(disabled_at=Now())
+    endpoint.refresh_from_db(fields=["disabled_at"])
+    assert endpoint.disabled_at is not None  # noqa: S101 -- just set, for the type checker
+    catalog.publish(
+        tenant_id=endpoint.tenant_id,
+        number=None,
+        type="account.alert",
+        data={"alert": {"type": "webhook_disabled", "webhook_id": str(endpoint.pk), "reason": reason}},
+        occurred_at=endpoint.disabled_at,
+    )
+
+
+def _lock(endpoint: WebhookEndpoint) -> WebhookEndpoint:
+    # Always the endpoint before its deliveries, so that no two transactions wait for each other.
+    return (
+        WebhookEndpoint.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("phone_number")
+        .get(pk=endpoint.pk)
+    )
+
+
+def _save(endpoint: WebhookEndpoint) -> None:
+    try:
+        with transaction.atomic():
+            endpoint.save()
+    except IntegrityError as error:
+        if "endpoint_one_meta_raw_per_number" not in str(error):
+            raise
+        raise WebhookExists("This number already has a webhook of type meta_raw.") from error
+
+
+def _switch(endpoint: WebhookEndpoint, *, is_enabled: bool) -> None:
+    endpoint.is_enabled = is_enabled
+    if is_enabled:
+        endpoint.disabled_reason = ""
+        endpoint.disabled_at = endpoint.failing_since = None
+        endpoint.given_up_count = 0
+    else:
+        _end_waiting(endpoint, Delivery.EndedReason.ENDPOINT_DISABLED)
+
+
+def _end_waiting(endpoint: WebhookEndpoint, reason: str) -> None:
+    """End every delivery that nobody is attempting; an attempt under way ends its own."""
+    free = Q(lease_expires_at=None) | Q(lease_expires_at__lte=Now())
+    Delivery.objects.filter(free, endpoint=endpoint, next_attempt_at__isnull=False).update(
+        status=Delivery.Status.FAILED,
+        ended_reason=reason,
+        next_attempt_at=None,
+        claim_token=None,
+        lease_expires_at=None,
+    )
+
+
+def _checked_url(url: str) -> str:
+    if len(url) > _MAX_URL_LENGTH:
+        raise InvalidUrl(f"The URL is longer than {_MAX_URL_LENGTH} characters.", details={"field": "url"})
+    try:
+        http.check_url(url, guard=http.Guard(tuple(settings.TRUSTED_NETWORKS)))
+    except http.BadUrl as error:
+        details = {"field": "url", "reason": error.reason}
+        raise InvalidUrl(f"The URL cannot be used: {error.reason}.", details=details) from error
+    return url
+
+
+def _checked_events(names: Sequence[str], *, number: PhoneNumber | None, type: str) -> list[str]:
+    """The names as receivers see them, each once; refused when one is unknown or of the other scope."""
+    if type == WebhookEndpoint.Type.META_RAW:
+        return _no_events(names, number=number)
+    scope = catalog.Scope.PHONE if number else catalog.Scope.PROJECT
+    allowed = [*catalog.wire_names(scope), catalog.ALL]
+    wanted = list(
+        dict.fromkeys(name if name in allowed else catalog.wire_name(catalog.type_of(name)) for name in names)
+    )
+    if not wanted:
+        raise InvalidEvent("Name at least one event.", details={"field": "events", "allowed": allowed})
+    if invalid := [name for name in names if name not in allowed and catalog.wire_name(name) not in allowed]:
+        raise InvalidEvent(
+            f"Not an event of a {scope}-level webhook: {', '.join(invalid)}.",
+            details={"field": "events", "invalid": invalid, "scope": scope.value, "allowed": allowed},
+        )
+    return wanted
+
+
+def _no_events(names: Sequence[str], *, number: PhoneNumber | None) -> list[str]:
+    if number is None:
+        raise NumberMissing(
+            "A meta_raw webhook belongs to one phone number.", details={"field": "phone_number_id"}
+        )
+    if names:
+        raise InvalidEvent(
+            "A meta_raw webhook takes no events: it gets all that Meta posts.",
+            details={"field": "events", "invalid": list(names), "allowed": []},
+        )
+    return []

@@ -1,0 +1,146 @@
+"""Say that something happened: one event row, one delivery per endpoint that subscribed."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import orjson
+from django.db import transaction
+from django.db.models import QuerySet
+
+from accounts.models import PhoneNumber
+from gosend.lib import doorbell
+from webhooks_app.models import Delivery, Event, WebhookEndpoint
+
+
+class Scope(StrEnum):
+    """Who hears an event: the endpoints of its number, or those of the whole project."""
+
+    PHONE = "phone"
+    PROJECT = "project"
+
+
+CATALOG: Mapping[str, Scope] = {
+    "message.received": Scope.PHONE,
+    "message.sent": Scope.PHONE,
+    "message.delivered": Scope.PHONE,
+    "message.read": Scope.PHONE,
+    "message.failed": Scope.PHONE,
+    "message.unconfirmed": Scope.PHONE,
+    "conversation.created": Scope.PHONE,
+    "conversation.inactive": Scope.PHONE,
+    "conversation.ended": Scope.PHONE,
+    "phone_number.created": Scope.PROJECT,
+    "phone_number.deleted": Scope.PROJECT,
+    "template.approved": Scope.PROJECT,
+    "template.rejected": Scope.PROJECT,
+    "template.paused": Scope.PROJECT,
+    "account.alert": Scope.PROJECT,
+}
+# Subscribes to everything of the endpoint's scope, also to what later versions add.
+ALL = "*"
+# The type of an event that is Meta's own callback, passed on as it came.
+RAW = "meta_raw"
+_PREFIX = "whatsapp."
+
+
+def wire_name(type: str) -> str:
+    """Spell a type as receivers see it."""
+    return type if type == RAW else _PREFIX + type
+
+
+def type_of(wire_name: str) -> str:
+    """Undo `wire_name`; a type without the prefix stays as it is."""
+    return wire_name.removeprefix(_PREFIX)
+
+
+def wire_names(scope: Scope) -> list[str]:
+    return [wire_name(type) for type, its_scope in CATALOG.items() if its_scope is scope]
+
+
+def publish(
+    *,
+    tenant_id: int,
+    number: PhoneNumber | None,
+    type: str,
+    data: Mapping[str, Any],
+    occurred_at: datetime,
+) -> None:
+    """Owe an event to every endpoint that subscribed, in the transaction that caused it."""
+    if CATALOG[type] is Scope.PHONE and number is None:
+        raise ValueError(f"{type} needs a number")
+    endpoints = _subscribed(tenant_id=tenant_id, number=number, type=type)
+    if endpoints:
+        body = _freeze(tenant_id=tenant_id, number=number, type=type, data=data, occurred_at=occurred_at)
+        event = Event(tenant_id=tenant_id, phone_number=number, type=type, occurred_at=occurred_at, body=body)
+        _owe(event, endpoints)
+
+
+def publish_raw(*, number: PhoneNumber, body: bytes, occurred_at: datetime) -> None:
+    """Owe Meta's own bytes to the number's meta_raw endpoint, if it has one.
+
+    The caller sees to it that the bytes concern this number only.
+    """
+    endpoints = _listening().filter(phone_number=number, type=WebhookEndpoint.Type.META_RAW)
+    if endpoints:
+        event = Event(
+            tenant_id=number.tenant_id, phone_number=number, type=RAW, occurred_at=occurred_at, body=body
+        )
+        _owe(event, list(endpoints))
+
+
+def wire_body(*, event: Event, delivery: Delivery) -> bytes:
+    """The bytes that are posted: the same for every attempt at this delivery."""
+    body = bytes(event.body)
+    if event.type == RAW:
+        return body
+    cut = len(_opening(event.type))
+    return body[:cut] + b',"delivery_id":"%s"' % str(delivery.delivery_id).encode() + body[cut:]
+
+
+def _listening() -> QuerySet[WebhookEndpoint]:
+    return WebhookEndpoint.objects.filter(is_enabled=True, removed_at=None).only("pk")
+
+
+def _subscribed(*, tenant_id: int, number: PhoneNumber | None, type: str) -> list[WebhookEndpoint]:
+    hears = number if CATALOG[type] is Scope.PHONE else None
+    return list(
+        _listening().filter(
+            tenant_id=tenant_id,
+            phone_number=hears,
+            type=WebhookEndpoint.Type.GOSENDAPI_EVENTS,
+            events__overlap=[wire_name(type), ALL],
+        )
+    )
+
+
+def _owe(event: Event, endpoints: list[WebhookEndpoint]) -> None:
+    with transaction.atomic(savepoint=False):
+        event.save(force_insert=True)
+        Delivery.objects.bulk_create(
+            Delivery(tenant_id=event.tenant_id, endpoint=endpoint, event=event) for endpoint in endpoints
+        )
+        doorbell.ring("webhooks_app.deliver")
+
+
+def _freeze(
+    *,
+    tenant_id: int,
+    number: PhoneNumber | None,
+    type: str,
+    data: Mapping[str, Any],
+    occurred_at: datetime,
+) -> bytes:
+    rest = {
+        "occurred_at": occurred_at.astimezone(UTC),
+        "tenant_id": str(tenant_id),
+        "phone_number_id": number.phone_number_id if number else None,
+        **data,
+    }
+    return _opening(type) + b"," + orjson.dumps(rest, option=orjson.OPT_UTC_Z)[1:]
+
+
+def _opening(type: str) -> bytes:
+    """What every body begins with; a delivery's id is put in right behind it."""
+    return b'{"event":' + orjson.dumps(wire_name(type))
