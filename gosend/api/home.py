@@ -43,7 +43,9 @@ def unknown_api_path(request: HttpRequest) -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _problem(request, exception if isinstance(exception, SuspiciousOperation) else SuspiciousOperation())
+    return _problem(
+        request, exception if isinstance(exception, SuspiciousOperation) else SuspiciousOperation()
+    )
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

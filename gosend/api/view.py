@@ -123,9 +123,7 @@ class TenantView(APIView):
         if self.is_confidential:
             body = encryption.seal(body.decode(), context=_context(once)).encode()
         stored = idempotency.remember(once, status_code=response.status_code, body=body)
-        return Response(
-            self._open(once, stored), status=stored.status_code, headers=dict(response.items())
-        )
+        return Response(self._open(once, stored), status=stored.status_code, headers=dict(response.items()))
 
     def _replay(self, once: idempotency.Once, stored: idempotency.Stored) -> Response:
         return Response(

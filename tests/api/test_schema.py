@@ -35,9 +35,7 @@ def test_the_document_is_served_as_json() -> None:
 
 def test_every_operation_has_a_name_a_summary_and_the_error_shape() -> None:
     operations = [
-        operation
-        for path in schema.document("v1")["paths"].values()
-        for operation in path.values()
+        operation for path in schema.document("v1")["paths"].values() for operation in path.values()
     ]
 
     names = [operation["operationId"] for operation in operations]
