@@ -15,8 +15,8 @@ from gosend.lib import catalog, logs
 
 # The reference page is a script of others; the browser itself keeps it from asking another host.
 _POLICY = (
-    "default-src 'self'; img-src 'self' data: blob:; font-src 'self' data:; style-src 'self' 'unsafe-inline'; "
-    "script-src 'self'; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; frame-ancestors 'none'"
+    "default-src 'self'; img-src 'self' data: blob:; font-src 'self' data:; "
+    "style-src 'self' 'unsafe-inline'; script-src 'self'; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; frame-ancestors 'none'"
 )
 
 
@@ -43,7 +43,9 @@ def unknown_api_path(request: HttpRequest) -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _problem(request, exception if isinstance(exception, SuspiciousOperation) else SuspiciousOperation())
+    return _problem(
+        request, exception if isinstance(exception, SuspiciousOperation) else SuspiciousOperation()
+    )
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

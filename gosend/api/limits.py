@@ -24,7 +24,9 @@ def take(key: ApiKey) -> rate_limit.Verdict:
 
 def require(verdict: rate_limit.Verdict) -> None:
     if not verdict.allowed:
-        raise KeyOverLimit("Rate limit exceeded for API key", retry_after=max(1, math.ceil(verdict.retry_after)))
+        raise KeyOverLimit(
+            "Rate limit exceeded for API key", retry_after=max(1, math.ceil(verdict.retry_after))
+        )
 
 
 def headers(verdict: rate_limit.Verdict) -> dict[str, str]:

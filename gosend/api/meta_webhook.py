@@ -56,7 +56,9 @@ class MetaWebhook(View):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Prove to Meta that this address is ours."""
-        if request.GET.get("hub.mode") != "subscribe" or not _is_ours(request.GET.get("hub.verify_token", "")):
+        if request.GET.get("hub.mode") != "subscribe" or not _is_ours(
+            request.GET.get("hub.verify_token", "")
+        ):
             raise BadVerifyToken("hub.mode is not subscribe, or hub.verify_token is not ours")
         return HttpResponse(request.GET.get("hub.challenge", ""), content_type="text/plain; charset=utf-8")
 

@@ -48,7 +48,9 @@ def take(request: Request, queryset: QuerySet[Row]) -> Page[Row]:
     else:
         start = (page - 1) * per_page
         if start > MAX_OFFSET:
-            raise errors.InvalidField("page is too deep; follow the cursor instead", details={"field": "page"})
+            raise errors.InvalidField(
+                "page is too deep; follow the cursor instead", details={"field": "page"}
+            )
     if start:
         # Only the index is walked up to the page; rows are fetched for the page itself.
         deep = wanted.values("pk")[start : start + per_page + 1]
@@ -98,7 +100,9 @@ def _number(request: Request, name: str, default: int) -> int:
         return default
     number = ids.parse_id(text)
     if not number:
-        raise errors.InvalidField(f"{name} is a whole number from 1", details={"field": name, "value": text[:100]})
+        raise errors.InvalidField(
+            f"{name} is a whole number from 1", details={"field": name, "value": text[:100]}
+        )
     return number
 
 
@@ -108,7 +112,9 @@ def _write_cursor(pk: int) -> str:
 
 def _read_cursor(cursor: str) -> int:
     try:
-        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode(
+            "ascii"
+        )
     except (binascii.Error, ValueError):
         text = ""
     version, _, number = text.partition(":")

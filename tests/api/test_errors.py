@@ -38,7 +38,9 @@ def test_no_key_is_answered_in_the_documented_words() -> None:
     assert "X-RateLimit-Limit" not in response
 
 
-@pytest.mark.parametrize("made", ["", "nonsense", "gsk_test_short", "whm_abc", "gsk_live_" + "a" * 40, "ключ"])
+@pytest.mark.parametrize(
+    "made", ["", "nonsense", "gsk_test_short", "whm_abc", "gsk_live_" + "a" * 40, "ключ"]
+)
 def test_a_key_that_is_none_is_refused(body: dict[str, Any], made: str) -> None:
     client = Client(headers={"X-API-Key": made.encode().decode("latin-1")})
 
@@ -140,7 +142,9 @@ def test_a_form_is_415_although_json_under_its_type_is_taken(post: Call) -> None
     assert (response.status_code, orjson.loads(response.content)["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
 
 
-@pytest.mark.parametrize("content_type", ["application/json; charset=UTF-8", 'Application/JSON; charset="utf-8"'])
+@pytest.mark.parametrize(
+    "content_type", ["application/json; charset=UTF-8", 'Application/JSON; charset="utf-8"']
+)
 def test_json_may_say_that_it_is_utf_8(post: Call, body: dict[str, Any], content_type: str) -> None:
     assert post("/v1/messages", body, content_type=content_type).status_code == 201
 

@@ -44,8 +44,9 @@ def test_every_code_has_its_place_on_the_error_page() -> None:
 
 def test_the_vendored_script_is_the_one_that_was_written_down() -> None:
 
-
     folder = Path(finders.find("vendor/README.md") or "").parent
     listed = re.findall(r"`(\S+\.js)`.*`([0-9a-f]{64})`", (folder / "README.md").read_text())
 
-    assert [(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in folder.glob("*.js")] == listed
+    assert [
+        (path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in folder.glob("*.js")
+    ] == listed

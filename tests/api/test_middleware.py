@@ -17,7 +17,10 @@ def test_every_answer_has_a_request_id(path: str) -> None:
 
 
 def test_a_well_formed_id_is_taken_over_and_another_is_not() -> None:
-    assert Client().get("/healthz", headers={"X-Request-Id": "trace-12345678"})["X-Request-Id"] == "trace-12345678"
+    assert (
+        Client().get("/healthz", headers={"X-Request-Id": "trace-12345678"})["X-Request-Id"]
+        == "trace-12345678"
+    )
     for odd in ("short", "x" * 65, "with blank", "tab\there"):
         assert Client().get("/healthz", headers={"X-Request-Id": odd})["X-Request-Id"].startswith("req_")
 

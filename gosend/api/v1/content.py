@@ -58,7 +58,10 @@ def read(data: Mapping[str, Any]) -> MessageIn:
 def schema_of() -> dict[str, Any]:
     """Describe the body of a send: one shape per type, told apart by `type`."""
     kinds = {model.model_fields["type"].default: model for model in get_args(contents.Content)}
-    shapes = {kind: schema.register(f"{model.__name__}Message", _shape(kind, model)) for kind, model in kinds.items()}
+    shapes = {
+        kind: schema.register(f"{model.__name__}Message", _shape(kind, model))
+        for kind, model in kinds.items()
+    }
     return {
         "oneOf": list(shapes.values()),
         "discriminator": {

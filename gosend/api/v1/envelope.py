@@ -39,7 +39,9 @@ class MessageFull(MessageSent):
     """One message with all that is known of it."""
 
     from_phone: str | None
-    to_user_id: str | None = Field(description="WhatsApp's business-scoped user id, where it is the recipient.")
+    to_user_id: str | None = Field(
+        description="WhatsApp's business-scoped user id, where it is the recipient."
+    )
     from_user_id: str | None
     conversation_id: str | None
     customer_id: str | None

@@ -15,7 +15,9 @@ class Command(BaseCommand):
     help = "Write docs/openapi/*.yaml from the code; with --check compare them only."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--check", action="store_true", help="Change nothing; fail when one is out of date.")
+        parser.add_argument(
+            "--check", action="store_true", help="Change nothing; fail when one is out of date."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         folder = Path(settings.BASE_DIR) / "docs" / "openapi"
