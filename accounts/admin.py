@@ -30,7 +30,7 @@ class _Secret(forms.CharField):
         )
 
 
-class _MetaAppForm(forms.ModelForm[MetaApp]):
+class _MetaAppForm(forms.ModelForm):  # type: ignore[type-arg] -- not generic at run time
     new_secret = _Secret("App secret")
     new_verify_token = _Secret("Verify token")
 
@@ -47,7 +47,7 @@ class _MetaAppForm(forms.ModelForm[MetaApp]):
         return data
 
 
-class _AccountForm(forms.ModelForm[BusinessAccount]):
+class _AccountForm(forms.ModelForm):  # type: ignore[type-arg] -- not generic at run time
     new_access_token = _Secret("Access token")
 
     class Meta:

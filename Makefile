@@ -1,0 +1,59 @@
+# Each target sets up what it needs: `make demo` and `make test` are all that a new machine asks for.
+# They need Python 3.11 or newer and nothing else; with DATABASE_URL set they use that PostgreSQL instead
+# of the embedded one.
+
+PORT ?= 8000
+ONCE ?=
+ARGS ?=
+ifeq ($(origin PYTHON),undefined)
+PYTHON := $(shell for python in .venv/bin/python python3.13 python3.12 python3.11 python3.14 python3; do \
+	"$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo "$$python" && break; done)
+endif
+HOLD := .venv/bin/python -m gosend.lib.embedded_postgres hold --
+SET_UP = $(if $(PYTHON),$(PYTHON) bin/install.py,@echo "Python 3.11 or newer with its venv module is needed \
+	(Debian: apt install python3-venv); name it with PYTHON=…" >&2; exit 1;)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test run worker migrate check fix stop set-up set-up-dev
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
+
+demo: set-up ## Everything at once, with a first message (ONCE=1 to end after it, PORT= for another port)
+	@exec $(HOLD) .venv/bin/python manage.py demo --port $(PORT) $(if $(filter-out 0 no false,$(ONCE)),--once)
+
+test: set-up-dev ## Run the tests (ARGS= for pytest)
+	@exec $(HOLD) .venv/bin/python -m pytest $(ARGS)
+
+run: set-up ## The web server on 127.0.0.1:$(PORT)
+	@exec $(HOLD) sh -c '.venv/bin/python manage.py migrate --verbosity 0 && exec .venv/bin/granian \
+		--interface wsgi --host 127.0.0.1 --port $(PORT) --workers 2 --blocking-threads 8 \
+		--respawn-failed-workers gosend.wsgi:application'
+
+worker: set-up ## The worker, with its beat
+	@exec $(HOLD) .venv/bin/celery -A gosend worker --beat --pool threads --concurrency 8 --loglevel info
+
+migrate: set-up ## Bring the database up to date
+	@exec $(HOLD) .venv/bin/python manage.py migrate
+
+check: set-up-dev ## Format, lint, types, import contracts, migrations, schemas
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy .
+	.venv/bin/lint-imports
+	$(HOLD) .venv/bin/python manage.py makemigrations --check --dry-run
+	$(HOLD) .venv/bin/python manage.py openapi --check
+
+fix: set-up-dev ## Format, and mend what ruff can mend
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+stop: set-up ## Stop an embedded PostgreSQL that a crash left running
+	@.venv/bin/python -m gosend.lib.embedded_postgres stop
+
+set-up:
+	@$(SET_UP) requirements.txt
+
+set-up-dev:
+	@$(SET_UP) requirements-dev.txt
