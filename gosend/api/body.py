@@ -24,7 +24,7 @@ def read(request: HttpRequest, *, limit: int) -> bytes:
     if _is_chunked(request.META):
         # Django takes a body without a length for an empty one.
         body: bytes = request.META["wsgi.input"].read(limit + 1)
-        request._body = body  # type: ignore[attr-defined]
+        request._body = body
         request.META["CONTENT_LENGTH"] = str(len(body))
     try:
         body = request.body
