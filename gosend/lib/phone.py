@@ -1,0 +1,38 @@
+"""Phone numbers, E.164."""
+
+import re
+
+import phonenumbers
+
+_DIGITS = re.compile(r"[1-9][0-9]{6,14}\Z")
+# WhatsApp still names Mexican mobiles with the 1 that the country's plan gave up in 2019.
+_MEXICAN_MOBILE = re.compile(r"521(?=[0-9]{10}\Z)")
+# Meta's business-scoped user id: the country, "ENT" for one that a group of businesses shares, then
+# up to 128 letters and digits.
+_USER_ID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}\Z")
+
+
+def is_e164_digits(text: str) -> bool:
+    """Whether the text can be a number in E.164 without its plus sign.
+
+    Lenient on purpose: the country must exist and the length fit it, but new ranges of a country are
+    not refused before the library knows them.
+    """
+    if not _DIGITS.match(text):
+        return False
+    try:
+        return phonenumbers.is_possible_number(phonenumbers.parse("+" + _MEXICAN_MOBILE.sub("52", text)))
+    except phonenumbers.NumberParseException:
+        return False
+
+
+def is_user_id(text: str) -> bool:
+    return _USER_ID.match(text) is not None
+
+
+def mask(text: str) -> str:
+    """Hide the middle of a number or user id: enough left to recognise it, too little to dial it."""
+    shown = max(0, len(text) - 4)
+    tail = min(4, shown // 2)
+    head = min(5, shown - tail)
+    return f"{text[:head]}•••{text[len(text) - tail :]}"

@@ -1,0 +1,146 @@
+"""A token bucket, as GCRA: in Redis, and in this process while Redis is away."""
+
+import logging
+import math
+import threading
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import redis
+from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+log = logging.getLogger(__name__)
+
+# Seconds that one exchange with Redis may take; a limiter must not be slower than what it guards.
+_REDIS_SECONDS = 0.05
+# Seconds for which Redis is left alone after a failure, so that a frozen one delays few requests.
+_PAUSE_SECONDS = 1.0
+_WARN_SECONDS = 60.0
+_MAX_KEYS = 10_000
+
+# All times in microseconds of Redis's own clock. The key holds the moment at which the bucket is
+# full again. Answers: allowed, microseconds to wait, microseconds until full.
+_SCRIPT = """
+local clock = redis.call('TIME')
+local now = clock[1] * 1000000 + clock[2]
+local cost, capacity = tonumber(ARGV[1]), tonumber(ARGV[2])
+local full_at = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now)
+local wait = full_at + cost - capacity - now
+if wait > 0 then
+  return {0, wait, full_at - now}
+end
+full_at = full_at + cost
+redis.call('SET', KEYS[1], string.format('%.0f', full_at), 'PX', math.ceil((full_at - now) / 1000) + 1)
+return {1, 0, full_at - now}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`retry_after` in seconds, 0 when allowed; `reset_at` is when the whole burst is free again."""
+
+    allowed: bool
+    limit: int
+    remaining: int
+    retry_after: float
+    reset_at: int
+
+
+def take(*, key: str, per_second: float, burst: int, cost: int = 1) -> Verdict:
+    """Take `cost` from the bucket of this key, or nothing when it holds less.
+
+    Trouble with Redis never raises: each process then counts for itself.
+    """
+    if not 0 < cost <= burst or per_second <= 0:
+        raise ValueError("take: 0 < cost <= burst and per_second > 0 must hold")
+    interval = max(1, round(1_000_000 / per_second))  # whole microseconds, so that sums are exact
+    answer = _take_from_redis(key, cost * interval, burst * interval)
+    if answer is None:
+        answer = _local.take(key, cost * interval, burst * interval)
+    allowed, wait, until_full = answer
+    return Verdict(
+        allowed=bool(allowed),
+        limit=burst,
+        remaining=(burst * interval - until_full) // interval,
+        retry_after=wait / 1_000_000,
+        reset_at=math.ceil(time.time() + until_full / 1_000_000),
+    )
+
+
+class _Local:
+    """The same buckets in this process, on its monotonic clock."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._full_at: dict[str, int] = {}
+
+    def take(self, key: str, cost: int, capacity: int) -> tuple[int, int, int]:
+        now = time.monotonic_ns() // 1000
+        with self._lock:
+            full_at = max(self._full_at.get(key, 0), now)
+            wait = full_at + cost - capacity - now
+            if wait > 0:
+                return 0, wait, full_at - now
+            if len(self._full_at) >= _MAX_KEYS:
+                self._forget(now)
+            self._full_at[key] = full_at + cost
+            return 1, 0, full_at + cost - now
+
+    def _forget(self, now: int) -> None:
+        """Drop full buckets; if all are in use, all begin anew, which costs one burst each."""
+        self._full_at = {key: moment for key, moment in self._full_at.items() if moment > now}
+        if len(self._full_at) >= _MAX_KEYS:
+            self._full_at.clear()
+
+
+_local = _Local()
+
+
+@dataclass
+class _Trouble:
+    """When Redis last failed, and when that was last said; on the monotonic clock."""
+
+    pause_until: float = -math.inf
+    warned_at: float = -math.inf
+
+    def note(self, error: Exception) -> None:
+        now = time.monotonic()
+        self.pause_until = now + _PAUSE_SECONDS
+        if now - self.warned_at >= _WARN_SECONDS:
+            self.warned_at = now
+            log.warning("limits are counted per process, Redis failed: %s", type(error).__name__)
+
+
+@lru_cache(maxsize=8)
+def _trouble(_url: str) -> _Trouble:
+    return _Trouble()
+
+
+@lru_cache(maxsize=8)
+def _script(url: str) -> Any:
+    client = redis.Redis.from_url(
+        url,
+        socket_timeout=_REDIS_SECONDS,
+        socket_connect_timeout=_REDIS_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+        protocol=2,  # no handshake: each of its round trips would have the whole budget
+        lib_name=None,
+        lib_version=None,
+    )
+    return client.register_script(_SCRIPT)
+
+
+def _take_from_redis(key: str, cost: int, capacity: int) -> tuple[int, int, int] | None:
+    url = settings.REDIS_URL
+    if not url or time.monotonic() < _trouble(url).pause_until:
+        return None
+    try:
+        allowed, wait, until_full = _script(url)(keys=[f"gosend:limit:{key}"], args=[cost, capacity])
+    except (redis.RedisError, OSError, ValueError) as error:
+        _trouble(url).note(error)
+        return None
+    return allowed, wait, until_full
