@@ -76,7 +76,7 @@ def test_a_revoked_key_is_refused_at_once(post: Call, body: dict[str, Any]) -> N
     assert nothing_stored()
 
 
-def test_a_suspended_project_is_refused(post: Call, body: dict[str, Any], acme: Tenant) -> None:
+def test_a_suspended_project_is_refused(post: Call, body: dict[str, Any]) -> None:
     Tenant.objects.update(status=Tenant.Status.SUSPENDED)
 
     response = post("/v1/messages", body)
