@@ -50,7 +50,7 @@ class TenantView(APIView):
     parser_classes = (json.JsonParser, json.CurlParser)
     renderer_classes = (json.JsonRenderer,)
     content_negotiation_class = json.AnyFormat
-    metadata_class = None
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     request: TenantRequest
     verdict: rate_limit.Verdict | None = None
 
