@@ -43,7 +43,7 @@ def settings_variables() -> dict[str, str | None]:
             continue
         rest = [*node.args[1:], *(keyword.value for keyword in node.keywords)]
         default = ast.literal_eval(rest[0]) if rest else ""
-        found[node.args[0].value] = str(int(default)) if isinstance(default, bool) else str(default)
+        found[str(node.args[0].value)] = str(int(default)) if isinstance(default, bool) else str(default)
     return found
 
 

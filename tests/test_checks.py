@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.core import checks
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django.fixtures import Settings as SettingsWrapper
 
 PUBLIC = {"PUBLIC_URL": "https://wa.example.com", "ALLOWED_HOSTS": ["wa.example.com"]}
 
