@@ -4,6 +4,7 @@ import errno
 import ipaddress
 import os
 import re
+import select
 import socket
 import ssl
 import threading
@@ -101,7 +102,7 @@ def fetch(
     if guard:
         _refuse_bad_url(url, guard)
     exchange = _Exchange(method, url, guard, max_bytes, max_bytes if keep_bytes is None else keep_bytes)
-    curl = _handle()
+    curl = _thread.handle(exchange.origin)
     try:
         exchange.prepare(curl, headers or {}, body, timeout_seconds)
         curl.perform()
@@ -110,8 +111,12 @@ def fetch(
             raise exchange.failed(error.args[0], curl.getinfo(pycurl.OS_ERRNO)) from error
     finally:
         exchange.close_sockets()
+        _thread.remember(exchange.origin)
+    status = curl.getinfo(pycurl.RESPONSE_CODE)
+    if status < 200 or not exchange.has_all_headers:  # libcurl takes the end of the stream for theirs
+        raise Failed("reset", Outcome.UNKNOWN)
     return Response(
-        status=curl.getinfo(pycurl.RESPONSE_CODE),
+        status=status,
         headers=exchange.headers,
         body=bytes(exchange.body),
         duration_ms=round(curl.getinfo(pycurl.TOTAL_TIME) * 1000),
@@ -130,8 +135,34 @@ def _refuse_bad_url(url: str, guard: Guard) -> None:
 class _Thread(threading.local):
     """One easy handle per thread keeps its connections alive from request to request."""
 
-    curl: Any = None
-    pid = 0
+    def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
+        self._curl = pycurl.Curl()
+        self._sockets: dict[str, int] = {}
+
+    def handle(self, origin: str) -> Any:
+        """Give the handle, without a connection to this origin that the other side has closed.
+
+        libcurl looks at a connection at most once a second; the request that goes out on a dead one in
+        between may have been read or not, and would be a send of unknown outcome.
+        """
+        if self._pid != os.getpid():
+            _inherited.append(self._curl)
+            self._begin()
+        elif _has_news(self._sockets.get(origin, -1)):
+            self._curl.close()
+            self._begin()
+        self._curl.reset()
+        return self._curl
+
+    def remember(self, origin: str) -> None:
+        self._sockets.pop(origin, None)
+        self._sockets[origin] = self._curl.getinfo(pycurl.ACTIVESOCKET)
+        if len(self._sockets) > _CONNECTIONS_PER_THREAD:
+            del self._sockets[next(iter(self._sockets))]
 
 
 _thread = _Thread()
@@ -139,13 +170,16 @@ _thread = _Thread()
 _inherited: list[Any] = []
 
 
-def _handle() -> Any:
-    if _thread.pid != os.getpid():
-        if _thread.curl is not None:
-            _inherited.append(_thread.curl)
-        _thread.curl, _thread.pid = pycurl.Curl(), os.getpid()
-    _thread.curl.reset()
-    return _thread.curl
+def _has_news(socket_number: int) -> bool:
+    """Whether an idle connection has ended, or says something that nobody asked for.
+
+    The number may meanwhile belong to another socket; at worst a live connection is given up.
+    """
+    if socket_number < 0:
+        return False
+    poll = select.poll()
+    poll.register(socket_number, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 @lru_cache(maxsize=4)
@@ -192,6 +226,14 @@ class _Exchange:
     _header_bytes: int = 0
     _in_headers: bool = False
     _sockets: list[socket.socket] = field(default_factory=list)
+
+    @property
+    def origin(self) -> str:
+        return "/".join(self.url.split("/", 3)[:3]).lower()
+
+    @property
+    def has_all_headers(self) -> bool:
+        return not self._in_headers
 
     def prepare(self, curl: Any, headers: Mapping[str, str], body: bytes | None, timeout: float) -> None:
         lines = _header_lines(headers)
