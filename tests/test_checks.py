@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.core import checks
-from pytest_django.fixtures import Settings as SettingsWrapper
+from pytest_django import Settings
 
 PUBLIC = {"PUBLIC_URL": "https://wa.example.com", "ALLOWED_HOSTS": ["wa.example.com"]}
 
@@ -44,16 +44,14 @@ def test_the_test_installation_is_sound() -> None:
         ({"SWEEP_SECONDS": 0}, ["gosend.E009"]),
     ],
 )
-def test_a_harmful_setting_is_found(
-    settings: SettingsWrapper, changed: dict[str, Any], expected: list[str]
-) -> None:
+def test_a_harmful_setting_is_found(settings: Settings, changed: dict[str, Any], expected: list[str]) -> None:
     for name, value in changed.items():
         setattr(settings, name, value)
 
     assert found() == expected
 
 
-def test_every_finding_names_a_cure(settings: SettingsWrapper) -> None:
+def test_every_finding_names_a_cure(settings: Settings) -> None:
     settings.SECRET_KEY = "short"
     settings.ENCRYPTION_KEYS = ""
     settings.PUBLIC_URL = "nowhere"
