@@ -98,7 +98,9 @@ def test_a_message_goes_all_the_way_round(
     seen = client_of.session.get(f"{client_of.base_url}/v1/messages/{sent['id']}", timeout=10).json()
     assert seen["status"] == "read"
     assert seen["delivered_at"] is not None
-    listed = client_of.session.get(f"{client_of.base_url}/v1/webhooks/{endpoint['id']}/deliveries", timeout=10)
+    listed = client_of.session.get(
+        f"{client_of.base_url}/v1/webhooks/{endpoint['id']}/deliveries", timeout=10
+    )
     assert [row["status"] for row in listed.json()] == ["delivered"] * len(told)
 
 
