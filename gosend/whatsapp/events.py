@@ -285,7 +285,9 @@ def _common(value: Json, message: Json, contact: Json) -> dict[str, Any]:
 def _contact_of(value: Json, message: Json) -> Json:
     """The contact that the message names; a lone one without ids is taken for it, too."""
     contacts = value.get("contacts")
-    found = [contact for contact in contacts if isinstance(contact, dict)] if isinstance(contacts, list) else []
+    found = (
+        [contact for contact in contacts if isinstance(contact, dict)] if isinstance(contacts, list) else []
+    )
     people = {_text(message.get(key)) for key in ("from", "from_user_id", "to", "to_user_id")} - {""}
     for contact in found:
         if people & _ids_of(contact):
