@@ -2,9 +2,13 @@
 
 import ipaddress
 import os
+import tempfile
 
 os.environ.setdefault("SECRET_KEY", "only-for-tests-only-for-tests-only-for-tests-0123456789")
 os.environ.setdefault("ENCRYPTION_KEYS", "test:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
+
+# Files, doorbells and the like of one run; the database and its secrets are where they always are.
+BROKER = tempfile.mkdtemp(prefix="gosend-tests-")
 
 from gosend.settings import *  # noqa: F403
 
