@@ -3,12 +3,10 @@
 import ipaddress
 import os
 import tempfile
+from pathlib import Path
 
 os.environ.setdefault("SECRET_KEY", "only-for-tests-only-for-tests-only-for-tests-0123456789")
 os.environ.setdefault("ENCRYPTION_KEYS", "test:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
-
-# Files, doorbells and the like of one run; the database and its secrets are where they always are.
-BROKER = tempfile.mkdtemp(prefix="gosend-tests-")
 
 from gosend.settings import *  # noqa: F403
 
@@ -16,3 +14,10 @@ TRUSTED_NETWORKS = [ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network(":
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # WhiteNoise warns when it is missing.
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # noqa: F405
+# Rings of the tests are heard by nobody, least of all by a worker of this machine.
+CELERY_TASK_DEFAULT_QUEUE = "gosend-tests"
+BROKER_DIR = Path(tempfile.gettempdir()) / f"gosend-tests-{os.getuid()}"
+if not REDIS_URL:  # noqa: F405
+    for option in ("data_folder_in", "data_folder_out"):
+        CELERY_BROKER_TRANSPORT_OPTIONS[option] = str(BROKER_DIR / "queue")  # noqa: F405
+    CELERY_BROKER_TRANSPORT_OPTIONS["control_folder"] = str(BROKER_DIR / "control")  # noqa: F405

@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 
 from accounts.models import ApiKey, Tenant
 from gosend.api import auth, body, errors, json, limits
-from gosend.lib import encryption, rate_limit
+from gosend.lib import rate_limit
 from gosend.lib.errors import DomainError
 from messaging import idempotency
 
@@ -45,8 +45,6 @@ class TenantView(APIView):
     # Method → "read", "send" or "manage".
     scopes: ClassVar[Mapping[str, str]] = {}
     is_transactional: ClassVar[bool] = True
-    # Whether answers to POST hold a secret: then what is kept for repeats is encrypted.
-    is_confidential: ClassVar[bool] = False
     parser_classes = (json.JsonParser, json.CurlParser)
     renderer_classes = (json.JsonRenderer,)
     content_negotiation_class = json.AnyFormat
@@ -107,39 +105,27 @@ class TenantView(APIView):
             return answer
         match idempotency.recall(once):
             case idempotency.Stored() as stored:
-                return self._replay(once, stored)
+                return _replay(stored)
             case idempotency.Unanswered(message_id=message_id):
-                return self._remember(once, self.answer_late(message_id))
+                return _remember(once, self.answer_late(message_id))
         if not self.is_transactional:
-            return self._remember(once, act(self.request, *args, **kwargs))
+            return _remember(once, act(self.request, *args, **kwargs))
         with transaction.atomic():
             idempotency.claim(once)
-            return self._remember(once, act(self.request, *args, **kwargs))
-
-    def _remember(self, once: idempotency.Once, response: Response) -> Response:
-        body = json.dumps(response.data)
-        if self.is_confidential:
-            body = encryption.seal(body.decode(), context=_context(once)).encode()
-        stored = idempotency.remember(once, status_code=response.status_code, body=body)
-        return Response(self._open(once, stored), status=stored.status_code, headers=dict(response.items()))
-
-    def _replay(self, once: idempotency.Once, stored: idempotency.Stored) -> Response:
-        return Response(
-            self._open(once, stored), status=stored.status_code, headers={"Idempotent-Replayed": "true"}
-        )
-
-    def _open(self, once: idempotency.Once, stored: idempotency.Stored) -> bytes:
-        if not self.is_confidential:
-            return stored.body
-        return encryption.open_sealed(stored.body.decode(), context=_context(once)).encode()
+            return _remember(once, act(self.request, *args, **kwargs))
 
     def answer_late(self, message_id: int) -> Response:
         """Answer for a first request that was accepted and ended before it could; only sends can."""
         raise idempotency.in_progress()
 
 
-def _context(once: idempotency.Once) -> str:
-    return f"idempotency:{once.tenant_id}:{once.environment}:{once.key}"
+def _remember(once: idempotency.Once, response: Response) -> Response:
+    stored = idempotency.remember(once, status_code=response.status_code, body=json.dumps(response.data))
+    return Response(stored.body, status=stored.status_code, headers=dict(response.items()))
+
+
+def _replay(stored: idempotency.Stored) -> Response:
+    return Response(stored.body, status=stored.status_code, headers={"Idempotent-Replayed": "true"})
 
 
 def _once(request: TenantRequest) -> idempotency.Once | None:
