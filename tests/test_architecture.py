@@ -14,6 +14,7 @@ from django.core.management import call_command
 ROOT = Path(__file__).parent.parent
 ROOMS = ("accounts", "gosend", "messaging", "templates_app", "webhooks_app")
 FILE_LINES_MAX = 400
+TEST_FILE_LINES_MAX = 500
 FUNCTION_LINES_MAX = 50
 FORBIDDEN = {
     "utils", "helpers", "common", "core", "base", "misc", "manager", "managers",
@@ -87,8 +88,10 @@ def test_a_file_is_small_plainly_named_and_says_what_it_is(path: Path) -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
 
-    assert len(text.splitlines()) <= FILE_LINES_MAX
-    assert [name for name, lines in functions if lines > FUNCTION_LINES_MAX] == []
+    is_test = "tests" in path.relative_to(ROOT).parts
+    assert len(text.splitlines()) <= (TEST_FILE_LINES_MAX if is_test else FILE_LINES_MAX)
+    # A test may spell out a long expected body.
+    assert [name for name, lines in functions if lines > FUNCTION_LINES_MAX and not is_test] == []
     assert path.stem not in FORBIDDEN
     assert ast.get_docstring(tree) or not tree.body
 
