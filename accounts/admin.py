@@ -65,7 +65,7 @@ class _AccountForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, RecordAdmin):  # type: ignore[type-arg]  # two bases, one model
+class UserAdmin(DjangoUserAdmin, RecordAdmin):  # type: ignore[misc, type-arg]  # two bases, one model
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm

@@ -21,3 +21,5 @@ if not REDIS_URL:  # noqa: F405
     for option in ("data_folder_in", "data_folder_out"):
         CELERY_BROKER_TRANSPORT_OPTIONS[option] = str(BROKER_DIR / "queue")  # noqa: F405
     CELERY_BROKER_TRANSPORT_OPTIONS["control_folder"] = str(BROKER_DIR / "control")  # noqa: F405
+# A live server's thread outlives its test as long as a client keeps its connection; its session must not.
+DATABASES["default"]["CONN_MAX_AGE"] = 0  # noqa: F405

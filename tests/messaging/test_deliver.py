@@ -211,7 +211,7 @@ def test_a_synchronous_send_waits_behind_one_that_is_queued(send_text: SendText,
 
 @pytest.mark.django_db(transaction=True)
 def test_two_drains_at_once_send_each_message_once(send_text: SendText, number: PhoneNumber) -> None:
-    messages = [send_text(to=f"54911402{i:05d}", is_async=True) for i in range(40)]
+    messages = [send_text(to=f"54911402{i + 100:05d}", is_async=True) for i in range(40)]
 
     def drain(_: int) -> int:
         try:
