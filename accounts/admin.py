@@ -30,7 +30,7 @@ class _Secret(forms.CharField):
         )
 
 
-class _MetaAppForm(forms.ModelForm):  # type: ignore[type-arg] -- not generic at run time
+class _MetaAppForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
     new_secret = _Secret("App secret")
     new_verify_token = _Secret("Verify token")
 
@@ -47,7 +47,7 @@ class _MetaAppForm(forms.ModelForm):  # type: ignore[type-arg] -- not generic at
         return data
 
 
-class _AccountForm(forms.ModelForm):  # type: ignore[type-arg] -- not generic at run time
+class _AccountForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
     new_access_token = _Secret("Access token")
 
     class Meta:
@@ -65,7 +65,7 @@ class _AccountForm(forms.ModelForm):  # type: ignore[type-arg] -- not generic at
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, RecordAdmin):  # type: ignore[misc, type-arg] -- two bases, one model
+class UserAdmin(DjangoUserAdmin, RecordAdmin):  # type: ignore[misc, type-arg]  # two bases, one model
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm

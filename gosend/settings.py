@@ -148,6 +148,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
         "polling_interval": 0.1,
     }
 )
+if not REDIS_URL:
+    # kombu makes its other folders, but not this one.
+    (BROKER_DIR / "queue").mkdir(parents=True, exist_ok=True)
 CELERY_TASK_IGNORE_RESULT = True
 # A doorbell that cannot be rung is no loss: the sweep finds the row. So never wait for a broker.
 CELERY_TASK_PUBLISH_RETRY = False

@@ -19,13 +19,13 @@ from django.db import connection, connections, transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
-from gosend.whatsapp.client import Accepted, GraphClient
-from gosend.whatsapp.errors import GraphError, Outcome
 
 from accounts import numbers
 from accounts.models import PhoneNumber
 from gosend.lib import doorbell
 from gosend.whatsapp import content as contents
+from gosend.whatsapp.client import Accepted, GraphClient
+from gosend.whatsapp.errors import GraphError, Outcome
 from messaging import opaque, statuses
 from messaging.models import Dispatch, Message
 
@@ -122,9 +122,9 @@ def _call(client: GraphClient, intent: _Intent) -> Answer:
 
 def _claim(condition: str, parameters: list[Any], *, limit: int) -> list[Claim]:
     token = uuid.uuid4()
-    lease = timedelta(seconds=settings.CLAIM_LEASE_SECONDS)
+    seconds = settings.CLAIM_LEASE_SECONDS
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM.format(condition=condition), [*parameters, limit, token, lease])
+        cursor.execute(_CLAIM.format(condition=condition), [*parameters, limit, token, seconds])
         rows = cursor.fetchall()
     return [Claim(message_id, token, epoch) for message_id, epoch in rows]
 
@@ -204,7 +204,7 @@ def _held(claim: Claim, state: Dispatch.State, **more: Any) -> QuerySet[Dispatch
 
 
 def _delay(error: GraphError, attempt: int) -> float:
-    doubling = _FIRST_DELAY_SECONDS * 2 ** min(attempt - 1, 16)
+    doubling: float = _FIRST_DELAY_SECONDS * 2 ** min(attempt - 1, 16)
     return min(max(error.retry_after or 0, doubling), _MAX_DELAY_SECONDS)
 
 
@@ -222,7 +222,7 @@ WITH due AS (
        FOR UPDATE OF d SKIP LOCKED)
 UPDATE messaging_dispatch d
    SET state = 'claimed', claim_token = %s, epoch = d.epoch + 1, claim_count = d.claim_count + 1,
-       lease_expires_at = statement_timestamp() + %s
+       lease_expires_at = statement_timestamp() + make_interval(secs => %s)
   FROM due WHERE d.message_id = due.message_id
 RETURNING d.message_id, d.epoch
 """

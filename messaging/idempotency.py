@@ -7,6 +7,7 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from gosend.lib import encryption
 from gosend.lib.errors import DomainError
 from messaging.models import Dispatch, IdempotentAnswer
 
@@ -58,7 +59,7 @@ def recall(once: Once) -> Stored | Unanswered | None:
     if bytes(row.fingerprint) != once.fingerprint:
         raise KeyConflict("This Idempotency-Key was already used for another request")
     if row.status_code is not None:
-        return Stored(row.status_code, bytes(row.body or b""))
+        return _opened(once, row)
     if row.message_id is not None and not _is_under_way(row.message_id):
         return Unanswered(row.message_id)
     raise in_progress()
@@ -71,18 +72,20 @@ def claim(once: Once, *, message_id: int | None = None) -> None:
     row past its lifetime is taken over in place.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, [*_scope(once), once.fingerprint, message_id, LIFETIME])
+        cursor.execute(_CLAIM, [*_scope(once), once.fingerprint, message_id, LIFETIME.total_seconds()])
         if cursor.fetchone() is None:
             raise in_progress()
 
 
 def remember(once: Once, *, status_code: int, body: bytes) -> Stored:
-    """Freeze the answer; of two that come at once the first stands, and is returned to both."""
-    frozen = _rows(once).filter(status_code=None).update(status_code=status_code, body=body)
-    if frozen:
+    """Freeze the answer; of two that come at once the first stands, and is returned to both.
+
+    It is stored encrypted: an answer may hold a secret that is shown this once.
+    """
+    sealed = encryption.seal(body.decode(), context=_context(once)).encode()
+    if _rows(once).filter(status_code=None).update(status_code=status_code, body=sealed):
         return Stored(status_code, body)
-    row = _rows(once).get()
-    return Stored(row.status_code or status_code, bytes(row.body or b""))
+    return _opened(once, _rows(once).get())
 
 
 def forget_expired(*, limit: int = 5000) -> int:
@@ -102,7 +105,7 @@ VALUES (%s, %s, %s, %s, %s, statement_timestamp())
 ON CONFLICT (tenant_id, environment, key) DO UPDATE
    SET fingerprint = excluded.fingerprint, message_id = excluded.message_id,
        status_code = NULL, body = NULL, created_at = excluded.created_at
- WHERE held.created_at <= statement_timestamp() - %s
+ WHERE held.created_at <= statement_timestamp() - make_interval(secs => %s)
 RETURNING id
 """
 
@@ -114,6 +117,15 @@ def _scope(once: Once) -> tuple[int, str, str]:
 def _rows(once: Once) -> QuerySet[IdempotentAnswer]:
     tenant_id, environment, key = _scope(once)
     return IdempotentAnswer.objects.filter(tenant_id=tenant_id, environment=environment, key=key)
+
+
+def _context(once: Once) -> str:
+    return f"messaging.IdempotentAnswer.body:{once.environment}:{once.key}:{once.tenant_id}"
+
+
+def _opened(once: Once, row: IdempotentAnswer) -> Stored:
+    sealed = bytes(row.body or b"").decode()
+    return Stored(row.status_code or 0, encryption.open_sealed(sealed, context=_context(once)).encode())
 
 
 def _is_under_way(message_id: int) -> bool:

@@ -98,7 +98,7 @@ def _number(event: MetaEvent, phone_number_id: str) -> PhoneNumber | None:
 
 def _take() -> list[MetaEvent]:
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE, [BATCH, timedelta(seconds=_LEASE_SECONDS)])
+        cursor.execute(_TAKE, [BATCH, _LEASE_SECONDS])
         ids = [row[0] for row in cursor.fetchall()]
     return list(MetaEvent.objects.filter(pk__in=ids).select_related("app").order_by("pk"))
 
@@ -122,7 +122,8 @@ WITH due AS (
      LIMIT %s
        FOR UPDATE SKIP LOCKED)
 UPDATE messaging_metaevent e
-   SET next_attempt_at = statement_timestamp() + %s, attempt_count = e.attempt_count + 1
+   SET next_attempt_at = statement_timestamp() + make_interval(secs => %s),
+       attempt_count = e.attempt_count + 1
   FROM due WHERE e.id = due.id
 RETURNING e.id
 """

@@ -2,6 +2,8 @@
 
 import ipaddress
 import os
+import tempfile
+from pathlib import Path
 
 os.environ.setdefault("SECRET_KEY", "only-for-tests-only-for-tests-only-for-tests-0123456789")
 os.environ.setdefault("ENCRYPTION_KEYS", "test:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
@@ -12,3 +14,12 @@ TRUSTED_NETWORKS = [ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network(":
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # WhiteNoise warns when it is missing.
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # noqa: F405
+# Rings of the tests are heard by nobody, least of all by a worker of this machine.
+CELERY_TASK_DEFAULT_QUEUE = "gosend-tests"
+BROKER_DIR = Path(tempfile.gettempdir()) / f"gosend-tests-{os.getuid()}"
+if not REDIS_URL:  # noqa: F405
+    for option in ("data_folder_in", "data_folder_out"):
+        CELERY_BROKER_TRANSPORT_OPTIONS[option] = str(BROKER_DIR / "queue")  # noqa: F405
+    CELERY_BROKER_TRANSPORT_OPTIONS["control_folder"] = str(BROKER_DIR / "control")  # noqa: F405
+# A live server's thread outlives its test as long as a client keeps its connection; its session must not.
+DATABASES["default"]["CONN_MAX_AGE"] = 0  # noqa: F405

@@ -1,6 +1,6 @@
 """A request's body, up to a limit."""
 
-from typing import Any
+from io import BytesIO
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest
@@ -19,13 +19,10 @@ class BodyCutShort(DomainError):
 
 def read(request: HttpRequest, *, limit: int) -> bytes:
     """Return the body; refuse it by its Content-Length, and by its real size when it has none."""
-    if int(request.META.get("CONTENT_LENGTH") or 0) > limit:
+    if _stated_length(request) > limit:
         raise _too_large(limit)
-    if _is_chunked(request.META):
-        # Django takes a body without a length for an empty one.
-        body: bytes = request.META["wsgi.input"].read(limit + 1)
-        request._body = body  # type: ignore[attr-defined]
-        request.META["CONTENT_LENGTH"] = str(len(body))
+    if "chunked" in request.headers.get("Transfer-Encoding", "").lower():
+        _read_chunked(request, limit)
     try:
         body = request.body
     except UnreadablePostError as error:
@@ -37,9 +34,21 @@ def read(request: HttpRequest, *, limit: int) -> bytes:
     return body
 
 
-def _is_chunked(environ: dict[str, Any]) -> bool:
-    encoding = str(environ.get("HTTP_TRANSFER_ENCODING", ""))
-    return "chunked" in encoding.lower() and not environ.get("CONTENT_LENGTH")
+def _stated_length(request: HttpRequest) -> int:
+    try:
+        return int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        return 0  # as Django has it
+
+
+def _read_chunked(request: HttpRequest, limit: int) -> None:
+    """Hand Django a body that came without a length, which it would take for an empty one."""
+    if request.META.get("CONTENT_LENGTH"):
+        return
+    raw = request.META["wsgi.input"].read(limit + 1)
+    request._body = raw
+    request._stream = BytesIO(raw)
+    request.META["CONTENT_LENGTH"] = str(len(raw))
 
 
 def _too_large(limit: int) -> BodyTooLarge:

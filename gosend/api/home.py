@@ -15,8 +15,9 @@ from gosend.lib import catalog, logs
 
 # The reference page is a script of others; the browser itself keeps it from asking another host.
 _POLICY = (
-    "default-src 'self'; img-src 'self' data: blob:; font-src 'self' data:; style-src 'self' 'unsafe-inline'; "
-    "script-src 'self'; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; frame-ancestors 'none'"
+    "default-src 'self'; img-src 'self' data: blob:; font-src 'self' data:; script-src 'self'; "
+    "style-src 'self' 'unsafe-inline'; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; "
+    "frame-ancestors 'none'"
 )
 
 

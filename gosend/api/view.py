@@ -7,14 +7,14 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import ApiKey, Tenant
 from gosend.api import auth, body, errors, json, limits
-from gosend.lib import encryption, rate_limit
+from gosend.lib import rate_limit
 from gosend.lib.errors import DomainError
 from messaging import idempotency
 
@@ -45,12 +45,10 @@ class TenantView(APIView):
     # Method → "read", "send" or "manage".
     scopes: ClassVar[Mapping[str, str]] = {}
     is_transactional: ClassVar[bool] = True
-    # Whether answers to POST hold a secret: then what is kept for repeats is encrypted.
-    is_confidential: ClassVar[bool] = False
     parser_classes = (json.JsonParser, json.CurlParser)
     renderer_classes = (json.JsonRenderer,)
     content_negotiation_class = json.AnyFormat
-    metadata_class = None
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     request: TenantRequest
     verdict: rate_limit.Verdict | None = None
 
@@ -76,13 +74,12 @@ class TenantView(APIView):
             body.read(request._request, limit=settings.API_MAX_BODY_BYTES)
             request.once = _once(request)
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
         """Do what DRF does, with one step more: an answer that is already known is given again."""
         self.args = args
         self.kwargs = kwargs
         self.request = self.initialize_request(request, *args, **kwargs)
         self.headers = self.default_response_headers
-        response: HttpResponse
         try:
             self.initial(self.request, *args, **kwargs)
             response = self._answer(*args, **kwargs)
@@ -91,62 +88,44 @@ class TenantView(APIView):
         self.response = self.finalize_response(self.request, response, *args, **kwargs)
         return self.response
 
-    def finalize_response(
-        self, request: Request, response: HttpResponse, *args: Any, **kwargs: Any
-    ) -> HttpResponse:
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         final = super().finalize_response(request, response, *args, **kwargs)
         if self.verdict is not None:
             for name, value in limits.headers(self.verdict).items():
                 final[name] = value
         return final
 
-    def _answer(self, *args: Any, **kwargs: Any) -> HttpResponse:
+    def _answer(self, *args: Any, **kwargs: Any) -> Response:
         method = (self.request.method or "").lower()
         known = method in self.http_method_names
         act = getattr(self, method, self.http_method_not_allowed) if known else self.http_method_not_allowed
         once = self.request.once
         if once is None:
-            return _as_response(act(self.request, *args, **kwargs))
+            answer: Response = act(self.request, *args, **kwargs)
+            return answer
         match idempotency.recall(once):
             case idempotency.Stored() as stored:
-                return self._replay(once, stored)
+                return _replay(stored)
             case idempotency.Unanswered(message_id=message_id):
-                return self._remember(once, self.answer_late(message_id))
+                return _remember(once, self.answer_late(message_id))
         if not self.is_transactional:
-            return self._remember(once, act(self.request, *args, **kwargs))
+            return _remember(once, act(self.request, *args, **kwargs))
         with transaction.atomic():
             idempotency.claim(once)
-            return self._remember(once, act(self.request, *args, **kwargs))
-
-    def _remember(self, once: idempotency.Once, response: Response) -> Response:
-        body = json.dumps(response.data)
-        if self.is_confidential:
-            body = encryption.seal(body.decode(), context=_context(once)).encode()
-        stored = idempotency.remember(once, status_code=response.status_code, body=body)
-        return Response(self._open(once, stored), status=stored.status_code, headers=dict(response.items()))
-
-    def _replay(self, once: idempotency.Once, stored: idempotency.Stored) -> Response:
-        return Response(
-            self._open(once, stored), status=stored.status_code, headers={"Idempotent-Replayed": "true"}
-        )
-
-    def _open(self, once: idempotency.Once, stored: idempotency.Stored) -> bytes:
-        if not self.is_confidential:
-            return stored.body
-        return encryption.open_sealed(stored.body.decode(), context=_context(once)).encode()
+            return _remember(once, act(self.request, *args, **kwargs))
 
     def answer_late(self, message_id: int) -> Response:
         """Answer for a first request that was accepted and ended before it could; only sends can."""
         raise idempotency.in_progress()
 
 
-def _as_response(response: Any) -> HttpResponse:
-    assert isinstance(response, HttpResponse)  # noqa: S101 -- for the type checker; DRF asserts it as well
-    return response
+def _remember(once: idempotency.Once, response: Response) -> Response:
+    stored = idempotency.remember(once, status_code=response.status_code, body=json.dumps(response.data))
+    return Response(stored.body, status=stored.status_code, headers=dict(response.items()))
 
 
-def _context(once: idempotency.Once) -> str:
-    return f"idempotency:{once.tenant_id}:{once.environment}:{once.key}"
+def _replay(stored: idempotency.Stored) -> Response:
+    return Response(stored.body, status=stored.status_code, headers={"Idempotent-Replayed": "true"})
 
 
 def _once(request: TenantRequest) -> idempotency.Once | None:

@@ -1,6 +1,6 @@
 """The look and manners every admin page shares."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.core.paginator import Paginator
 from django.db.models import Model
@@ -8,32 +8,27 @@ from django.http import HttpRequest
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
 
-if TYPE_CHECKING:
-    _Admin = ModelAdmin[Model]
-else:
-    _Admin = ModelAdmin
-
 # A list counts no further than this: the total of a large table is never worth its price.
 COUNT_CAP = 10_000
 
 
-class CappedPaginator(Paginator):  # type: ignore[type-arg] -- not generic at run time
+class CappedPaginator(Paginator):  # type: ignore[type-arg]  # not generic at run time
     """Counts at most COUNT_CAP rows, so that a list costs the same however large its table is."""
 
     @cached_property
     def count(self) -> int:
-        capped: Any = self.object_list.order_by()  # type: ignore[union-attr] -- the admin passes a query
-        return int(capped.values("pk")[:COUNT_CAP].count())
+        query: Any = self.object_list
+        return int(query.order_by().values("pk")[:COUNT_CAP].count())
 
 
-class RecordAdmin(_Admin):
+class RecordAdmin(ModelAdmin):
     """Rows that people edit."""
 
     list_per_page = 50
     show_full_result_count = False
 
 
-class LogAdmin(_Admin):
+class LogAdmin(ModelAdmin):
     """Rows that the product writes: to be read, never to be changed."""
 
     list_per_page = 50

@@ -75,7 +75,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('message', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='dispatch', serialize=False, to='messaging.message')),
                 ('peer', models.CharField(max_length=160)),
-                ('state', models.CharField(choices=[('queued', 'Queued'), ('claimed', 'Claimed'), ('sending', 'Sending'), ('unknown', 'Unknown'), ('parked', 'Parked')], default='queued', max_length=10)),
+                ('state', models.CharField(choices=[('queued', 'Queued'), ('claimed', 'Claimed'), ('sending', 'Sending'), ('unknown', 'Unknown')], default='queued', max_length=10)),
                 ('due_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), help_text='When to send; for an unknown outcome, when to call it unconfirmed.')),
                 ('claim_token', models.UUIDField(null=True)),
                 ('epoch', models.PositiveIntegerField(default=0, help_text='Grows with every claim, never reset.')),

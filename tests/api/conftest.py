@@ -1,4 +1,4 @@
-"""A project with a sandbox number and its keys, a stranger, and a client that speaks JSON."""
+"""Keys of acme and of a stranger, and a client that speaks JSON."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,41 +8,32 @@ import pytest
 from django.http import HttpResponse
 from django.test import Client
 
-from accounts import keys, tenants
-from accounts.models import PhoneNumber, Tenant
+from accounts import keys
+from accounts.models import PhoneNumber
 from messaging.models import Contact, Conversation, Dispatch, IdempotentAnswer, Message, MessageContent
+from tests.conftest import Party
 
 Call = Callable[..., HttpResponse]
 
 
 @pytest.fixture
-def acme(db: None) -> Tenant:
-    return tenants.open_tenant(name="Acme")
+def number(acme: Party) -> PhoneNumber:
+    return acme.number
 
 
 @pytest.fixture
-def globex(db: None) -> Tenant:
-    return tenants.open_tenant(name="Globex")
+def key(acme: Party) -> str:
+    return acme.api_key
 
 
 @pytest.fixture
-def number(acme: Tenant) -> PhoneNumber:
-    return tenants.add_sandbox(tenant=acme)
+def live_key(acme: Party) -> str:
+    return keys.mint(tenant=acme.tenant, label="live", environment="live")[1]
 
 
 @pytest.fixture
-def key(acme: Tenant) -> str:
-    return keys.mint(tenant=acme, label="test", environment="test")[1]
-
-
-@pytest.fixture
-def live_key(acme: Tenant) -> str:
-    return keys.mint(tenant=acme, label="live", environment="live")[1]
-
-
-@pytest.fixture
-def stranger_key(globex: Tenant) -> str:
-    return keys.mint(tenant=globex, label="stranger", environment="test")[1]
+def stranger_key(globex: Party) -> str:
+    return globex.api_key
 
 
 @pytest.fixture

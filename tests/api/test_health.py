@@ -5,8 +5,7 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 from django.utils import timezone
-from pytest_django import DjangoAssertNumQueries
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from messaging.models import MetaEvent
 
@@ -20,7 +19,7 @@ def test_alive_asks_the_database_nothing(django_assert_num_queries: DjangoAssert
 
 
 @pytest.mark.django_db
-def test_ready_tells_of_the_database_and_of_what_waits(settings: SettingsWrapper) -> None:
+def test_ready_tells_of_the_database_and_of_what_waits(settings: Settings) -> None:
     settings.REDIS_URL = ""
     MetaEvent.objects.create(body=b"", digest=b"1", next_attempt_at=timezone.now() - timedelta(seconds=90))
 
@@ -35,7 +34,7 @@ def test_ready_tells_of_the_database_and_of_what_waits(settings: SettingsWrapper
 
 
 @pytest.mark.django_db
-def test_without_redis_it_is_degraded_and_still_ready(settings: SettingsWrapper) -> None:
+def test_without_redis_it_is_degraded_and_still_ready(settings: Settings) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
 
     response = Client().get("/readyz")

@@ -21,7 +21,7 @@ def test_every_answer_to_a_known_key_carries_its_limit(get: Call, live_key: str)
     assert live["X-RateLimit-Limit"] == "100"
 
 
-def test_the_plan_decides_the_limit_of_a_live_key(acme: Tenant, live_key: str) -> None:
+def test_the_plan_decides_the_limit_of_a_live_key(live_key: str) -> None:
     Tenant.objects.update(plan=Tenant.Plan.HIGH_VOLUME)
 
     assert Client(headers={"X-API-Key": live_key}).get("/v1/me")["X-RateLimit-Limit"] == "500"

@@ -7,8 +7,9 @@ from rest_framework.request import Request
 from rest_framework.test import APIRequestFactory
 
 from accounts import tenants
-from accounts.models import Customer, Tenant
+from accounts.models import Customer
 from gosend.api import pages
+from tests.conftest import Party
 
 pytestmark = pytest.mark.django_db
 
@@ -18,9 +19,9 @@ def _page(rows: Any, query: str) -> pages.Page[Any]:
 
 
 @pytest.fixture
-def rows(acme: Tenant) -> Any:
-    Customer.objects.bulk_create(Customer(tenant=acme, name=str(count)) for count in range(6))
-    return acme.customers.all()
+def rows(acme: Party) -> Any:
+    Customer.objects.bulk_create(Customer(tenant=acme.tenant, name=str(count)) for count in range(6))
+    return acme.tenant.customers.all()
 
 
 @pytest.mark.parametrize("per_page", [1, 2, 3, 7, 100])
@@ -36,9 +37,9 @@ def test_following_the_cursor_gives_every_row_once(rows: Any, per_page: int) -> 
     assert found == list(rows.order_by("-pk").values_list("pk", flat=True))
 
 
-def test_a_new_row_moves_nothing_behind_a_cursor(rows: Any, acme: Tenant) -> None:
+def test_a_new_row_moves_nothing_behind_a_cursor(rows: Any, acme: Party) -> None:
     first = _page(rows, "per_page=3")
-    Customer.objects.create(tenant=acme, name="new")
+    Customer.objects.create(tenant=acme.tenant, name="new")
 
     second = _page(rows, f"per_page=3&cursor={first.headers['X-Next-Cursor']}")
 
@@ -60,7 +61,7 @@ def test_a_page_behind_the_end_is_empty(rows: Any) -> None:
     assert (page.rows, page.headers["X-Total-Count"]) == ([], "7")
 
 
-def test_a_large_total_is_capped_and_says_so(acme: Tenant) -> None:
+def test_a_large_total_is_capped_and_says_so() -> None:
     other = tenants.open_tenant(name="Large")
     Customer.objects.bulk_create(Customer(tenant=other, name="x") for _ in range(10_000))
 

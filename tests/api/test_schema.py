@@ -6,8 +6,8 @@ import orjson
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
-from django.urls import get_resolver
-from pytest_django.fixtures import SettingsWrapper
+from django.urls import URLResolver, get_resolver
+from pytest_django import Settings
 
 from gosend.api import schema
 from gosend.whatsapp import content
@@ -17,7 +17,7 @@ def test_the_committed_document_is_true() -> None:
     call_command("openapi", "--check")
 
 
-def test_the_check_notices_a_difference(tmp_path: Any, settings: SettingsWrapper) -> None:
+def test_the_check_notices_a_difference(tmp_path: Any, settings: Settings) -> None:
     settings.BASE_DIR = tmp_path
 
     with pytest.raises(CommandError):
@@ -82,6 +82,7 @@ def _references(value: Any) -> list[str]:
 
 
 def _routes(prefix: str) -> list[str]:
-    inside = [one for one in get_resolver().url_patterns if str(one.pattern) == prefix]
+    resolvers = [one for one in get_resolver().url_patterns if isinstance(one, URLResolver)]
+    inside = [one for one in resolvers if str(one.pattern) == prefix]
     routes = [f"{prefix}{pattern.pattern}" for one in inside for pattern in one.url_patterns]
     return [route.replace("<str:", "{").replace(">", "}") for route in routes]

@@ -8,10 +8,10 @@ import pytest
 from django.db import connections
 from django.db.models import Count
 from django.utils import timezone
-from gosend.whatsapp.client import Accepted
 
 from accounts.models import PhoneNumber, Tenant
 from gosend.sandbox.models import PendingCallback
+from gosend.whatsapp.client import Accepted
 from messaging import deliver, recover
 from messaging.models import Dispatch, Message
 
@@ -180,6 +180,7 @@ def test_a_message_that_takes_its_workers_down_is_parked(send_text: SendText) ->
 
     message.refresh_from_db()
     assert message.status == "failed"
+    assert message.error is not None
     assert message.error["title"] == "The message could not be processed"
     assert Dispatch.objects.count() == 0
 
@@ -210,7 +211,7 @@ def test_a_synchronous_send_waits_behind_one_that_is_queued(send_text: SendText,
 
 @pytest.mark.django_db(transaction=True)
 def test_two_drains_at_once_send_each_message_once(send_text: SendText, number: PhoneNumber) -> None:
-    messages = [send_text(to=f"54911402{i:05d}", is_async=True) for i in range(40)]
+    messages = [send_text(to=f"54911402{i + 100:05d}", is_async=True) for i in range(40)]
 
     def drain(_: int) -> int:
         try:

@@ -91,6 +91,7 @@ def test_a_failure_carries_metas_words_and_our_cure(
     message.refresh_from_db()
     assert message.status == "failed"
     assert message.failed_at is not None
+    assert message.error is not None
     assert message.error["code"] == 131026
     assert message.error["details"] == "Message Undeliverable."
     assert message.error["cure"] != ""

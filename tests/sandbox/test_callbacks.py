@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.db.models.functions import Now
 from django.utils import timezone
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django.fixtures import Settings
 
 from gosend.sandbox import callbacks
 from gosend.sandbox.models import PendingCallback
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def door(receiver: Receiver, settings: SettingsWrapper) -> Receiver:
+def door(receiver: Receiver, settings: Settings) -> Receiver:
     settings.SANDBOX_CALLBACK_URL = receiver.url
     settings.SANDBOX_APP_SECRET = "the sandbox's secret"
     return receiver
@@ -39,11 +39,12 @@ def payload(text: str = "Hola") -> dict[str, Any]:
 def test_inbound_text_has_the_shape_of_metas() -> None:
     made = payload("¿Está abierto?")
 
+    wamid = callbacks.wamid_of(made)
     value = made["entry"][0]["changes"][0]["value"]
     message = value["messages"][0]
     user_id = callbacks.person(phone="5491100000007").user_id
     assert abs(int(message.pop("timestamp")) - timezone.now().timestamp()) < 5
-    assert message.pop("id") == callbacks.wamid_of(made)
+    assert message.pop("id") == wamid
     assert made["object"] == "whatsapp_business_account"
     assert made["entry"][0]["id"] == "200000000000001"
     assert made["entry"][0]["changes"][0]["field"] == "messages"
@@ -141,7 +142,7 @@ def test_refused_callback_is_kept_and_waits_longer_each_time(door: Receiver) -> 
     assert len({body for _, body in door.posts}) == 1
 
 
-def test_closed_door_keeps_the_callback(settings: SettingsWrapper) -> None:
+def test_closed_door_keeps_the_callback(settings: Settings) -> None:
     settings.SANDBOX_CALLBACK_URL = "http://127.0.0.1:9/meta/webhook"
     callbacks.schedule(payload=payload())
 
@@ -150,7 +151,7 @@ def test_closed_door_keeps_the_callback(settings: SettingsWrapper) -> None:
     assert PendingCallback.objects.get().attempts == 1
 
 
-def test_one_refusal_does_not_hold_up_the_others(settings: SettingsWrapper, door: Receiver) -> None:
+def test_one_refusal_does_not_hold_up_the_others(settings: Settings, door: Receiver) -> None:
     callbacks.schedule_all([callbacks.Callback(0, payload(str(number))) for number in range(3)])
     door.status = 500
     callbacks.post_due(limit=1)

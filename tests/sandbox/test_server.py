@@ -63,12 +63,12 @@ def test_message_is_accepted_listed_and_reported_with_signed_statuses(
 ) -> None:
     answer = api.post(f"{base}/v25.0/106540352242922/messages", json=text())
     wamid = answer.json()["messages"][0]["id"]
-    wait_until(lambda: receiver.statuses() == ["sent", "delivered", "read"])
-    wait_until(lambda: api.get(f"{base}/_sandbox/received").json()["callbacks"].get("posted") == 3)
+    wait_until(lambda: receiver.statuses() == ["sent", "delivered"])
+    wait_until(lambda: api.get(f"{base}/_sandbox/received").json()["callbacks"].get("posted") == 2)
     listed = api.get(f"{base}/_sandbox/received").json()
 
     assert answer.status_code == 200
-    assert receiver.is_signed_with(SECRET) == [True, True, True]
+    assert receiver.is_signed_with(SECRET) == [True, True]
     at = listed["messages"][0].pop("at")
     assert abs(at - time.time()) < 10
     assert listed == {
@@ -83,7 +83,7 @@ def test_message_is_accepted_listed_and_reported_with_signed_statuses(
             }
         ],
         "times_seen": {"m1.1": 1},
-        "callbacks": {"waiting": 0, "posted": 3},
+        "callbacks": {"waiting": 1, "posted": 2},
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from celery import current_app
 from django.db import connection
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django.fixtures import Settings
 
 from gosend.sandbox import callbacks, tasks
 from gosend.sandbox.models import PendingCallback
@@ -15,7 +15,7 @@ from tests.sandbox.conftest import Receiver
 
 
 @pytest.fixture
-def door(receiver: Receiver, settings: SettingsWrapper) -> Receiver:
+def door(receiver: Receiver, settings: Settings) -> Receiver:
     settings.SANDBOX_CALLBACK_URL = receiver.url
     return receiver
 
@@ -93,7 +93,11 @@ def _wait_for_lock() -> None:
     while time.monotonic() < stop_at:
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s", [tasks._LOCK]
+                """
+                SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database
+                WHERE locktype = 'advisory' AND objid = %s AND d.datname = current_database()
+                """,
+                [tasks._LOCK],
             )
             if cursor.fetchone()[0]:
                 return

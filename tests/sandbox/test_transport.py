@@ -11,6 +11,8 @@ from gosend.lib import http
 from gosend.sandbox.models import PendingCallback, SeenOnce
 from gosend.sandbox.transport import SandboxTransport
 from gosend.sandbox.world import FORGET_AFTER
+from gosend.whatsapp import content, errors
+from gosend.whatsapp.client import GraphClient
 from gosend.whatsapp.wire import GraphRequest, GraphResponse
 
 pytestmark = pytest.mark.django_db
@@ -83,3 +85,49 @@ def test_throttle_is_remembered_between_requests_for_ten_minutes() -> None:
     assert statuses == [400, 200, 200]
     assert later == [400, 200]
     assert SeenOnce.objects.count() == 1
+
+
+@pytest.fixture
+def client() -> GraphClient:
+    return GraphClient(transport=transport(), token="sandbox")
+
+
+def hello(to: str) -> dict[str, Any]:
+    return content.graph_body(content=content.parse(type="text", value={"body": "Hi"}), to=to, opaque="42.1")
+
+
+def test_our_client_sends_through_it(client: GraphClient) -> None:
+    accepted = client.send_message(phone_number_id="999106540352242", body=hello("5491123456789"))
+
+    assert accepted.wamid.startswith("wamid.")
+    assert accepted.wa_id == "5491123456789"
+    assert {value["statuses"][0]["id"] for value in pending()} == {accepted.wamid}
+
+
+def test_our_client_reads_uploads_and_asks_through_it(client: GraphClient) -> None:
+    number = client.get_phone_number(phone_number_id="999106540352242")
+    media_id = client.upload_media(
+        phone_number_id="999106540352242", data=b"\x89PNG", mime_type="image/png", filename="ñ.png"
+    )
+    client.mark_read(phone_number_id="999106540352242", wamid="wamid.abc", typing=True)
+
+    assert (number["id"], number["status"]) == ("999106540352242", "CONNECTED")
+    assert media_id.isdigit()
+    assert PendingCallback.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("to", "code", "outcome"),
+    [
+        ("5491123450005", 130429, errors.Outcome.NOT_SENT),
+        ("5491123450006", None, errors.Outcome.UNKNOWN),
+        ("15555550123", 131021, errors.Outcome.FINAL),
+    ],
+)
+def test_our_client_tells_the_failures_apart(
+    client: GraphClient, to: str, code: int | None, outcome: errors.Outcome
+) -> None:
+    with pytest.raises(errors.GraphError) as caught:
+        client.send_message(phone_number_id="999106540352242", body=hello(to))
+
+    assert (caught.value.code, caught.value.outcome) == (code, outcome)

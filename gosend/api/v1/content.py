@@ -57,7 +57,7 @@ def read(data: Mapping[str, Any]) -> MessageIn:
 
 def schema_of() -> dict[str, Any]:
     """Describe the body of a send: one shape per type, told apart by `type`."""
-    kinds = {model.model_fields["type"].default: model for model in get_args(contents.Content)}
+    kinds = {model.type: model for model in get_args(contents.Content)}
     shapes = {
         kind: schema.register(f"{model.__name__}Message", _shape(kind, model))
         for kind, model in kinds.items()
@@ -75,8 +75,6 @@ def _shape(kind: str, model: type[BaseModel]) -> dict[str, Any]:
     inner = model.model_json_schema(ref_template="#/components/schemas/{model}")
     for name, definition in inner.pop("$defs", {}).items():
         schema.register(name, definition)
-    inner["properties"].pop("type", None)
-    inner["required"] = [name for name in inner.get("required", []) if name != "type"]
     return {
         "type": "object",
         "title": f"{model.__name__}Message",

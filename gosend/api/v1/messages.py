@@ -1,7 +1,7 @@
 """Send messages, and ask what became of them."""
 
 from datetime import UTC, datetime, time
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from django.db.models import QuerySet
 from django.utils.dateparse import parse_date, parse_datetime
@@ -68,7 +68,7 @@ class MessageList(TenantView):
     )
     def post(self, request: TenantRequest) -> Response:
         is_async = _is_async(request)
-        asked = content.read(request.data)
+        asked = content.read(cast(dict[str, Any], request.data))
         message = send.accept(
             tenant=request.tenant,
             number=numbers.find(tenant=request.tenant, phone_number_id=asked.phone_number_id),

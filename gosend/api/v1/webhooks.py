@@ -99,7 +99,6 @@ class DeliveryOut(BaseModel):
 
 class WebhookList(TenantView):
     scopes = {"GET": "read", "POST": "manage"}
-    is_confidential = True
 
     @extend_schema(
         operation_id="v1.webhooks.list",

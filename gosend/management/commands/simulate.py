@@ -1,6 +1,5 @@
 """A pretend customer writes to you."""
 
-import time
 from argparse import ArgumentParser
 from typing import Any
 
@@ -9,10 +8,6 @@ from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import PhoneNumber
 from gosend.sandbox import callbacks
-from gosend.sandbox.models import PendingCallback
-
-# A worker may be posting the same callback just now.
-PATIENCE_SECONDS = 3.0
 
 
 class Command(BaseCommand):
@@ -43,18 +38,12 @@ class Command(BaseCommand):
             body=options["text"],
             name=options["name"],
         )
-        self._post(payload)
-
-    def _post(self, payload: dict[str, Any]) -> None:
+        door = settings.SANDBOX_CALLBACK_URL
         body = callbacks.to_bytes(payload)
-        callbacks.schedule(payload=payload)
-        callbacks.post_due()
-        stop_at = time.monotonic() + PATIENCE_SECONDS
-        while PendingCallback.objects.filter(body=body).exists():
-            if time.monotonic() > stop_at:
-                raise CommandError(
-                    f"{settings.SANDBOX_CALLBACK_URL} has not taken the message yet. "
-                    "It is kept and will be tried again: start the server and a worker."
-                )
-            time.sleep(0.1)
-        self.stdout.write(f"Posted to {settings.SANDBOX_CALLBACK_URL} as {callbacks.wamid_of(payload)}.")
+        if not callbacks.post(url=door, secret=settings.SANDBOX_APP_SECRET, body=body):
+            callbacks.schedule(payload=payload)
+            raise CommandError(
+                f"{door} has not taken the message. It is kept and will be posted by a worker; "
+                "start the server and a worker, or see the server's log."
+            )
+        self.stdout.write(f"Posted to {door} as {callbacks.wamid_of(payload)}.")

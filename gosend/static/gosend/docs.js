@@ -5,6 +5,7 @@ Scalar.createApiReference("#reference", {
   withDefaultFonts: false,
   telemetry: false,
   showDeveloperTools: "never",
+  showToolbar: "never",
   hideClientButton: true,
   agent: { disabled: true },
   mcp: { disabled: true },

@@ -1,0 +1,196 @@
+"""The Graph API, one method per endpoint we call."""
+
+import json
+import secrets
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from gosend.lib import http
+from gosend.whatsapp import errors
+from gosend.whatsapp.errors import GraphError
+from gosend.whatsapp.wire import GraphRequest, GraphResponse, Transport
+
+__all__ = [
+    "Accepted",
+    "GraphClient",
+    "GraphError",
+    "GraphRequest",
+    "GraphResponse",
+    "HttpTransport",
+    "Transport",
+]
+
+# Graph's answers to the calls below are a few hundred bytes; more than this is not one of them.
+MAX_RESPONSE_BYTES = 1024 * 1024
+
+# `GET /{PNID}` returns only a few of these unless they are asked for.
+PHONE_NUMBER_FIELDS = (
+    "display_phone_number",
+    "verified_name",
+    "quality_rating",
+    "status",
+    "code_verification_status",
+    "name_status",
+    "platform_type",
+    "throughput",
+    "whatsapp_business_manager_messaging_limit",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Meta has taken a message; whether it arrives comes later. `wa_id` may differ from what was asked."""
+
+    wamid: str
+    wa_id: str = ""
+    user_id: str = ""
+    message_status: str = ""
+
+
+class HttpTransport:
+    """Carries requests to Graph over HTTP."""
+
+    def __init__(self, base_url: str, version: str, timeout_seconds: float) -> None:
+        self._root = f"{base_url.rstrip('/')}/{version.strip('/')}"
+        self._timeout_seconds = timeout_seconds
+
+    def __call__(self, request: GraphRequest) -> GraphResponse:
+        headers = {"Authorization": f"Bearer {request.token}", "Accept": "application/json"}
+        if request.content_type:
+            headers["Content-Type"] = request.content_type
+        query = f"?{urlencode(request.query)}" if request.query else ""
+        response = http.fetch(
+            method=request.method,
+            url=f"{self._root}{request.path}{query}",
+            headers=headers,
+            body=request.body,
+            timeout_seconds=self._timeout_seconds,
+            max_bytes=MAX_RESPONSE_BYTES,
+            guard=None,
+        )
+        return GraphResponse(status=response.status, body=response.body, headers=response.headers)
+
+
+class GraphClient:
+    """Speaks for one account. Every method raises GraphError when Meta does not confirm."""
+
+    def __init__(self, transport: Transport, token: str) -> None:
+        self._transport = transport
+        self._token = token
+
+    def send_message(self, *, phone_number_id: str, body: dict[str, Any]) -> Accepted:
+        """Send a message; `body` is what `content.graph_body` made."""
+        response = self._post_json(_path(phone_number_id, "messages"), body)
+        answer = _object(response)
+        message, contact = _first(answer.get("messages")), _first(answer.get("contacts"))
+        wamid = message.get("id")
+        if not isinstance(wamid, str) or not wamid:
+            raise errors.from_response(response)
+        return Accepted(
+            wamid=wamid,
+            wa_id=_text(contact.get("wa_id")),
+            user_id=_text(contact.get("user_id")),
+            message_status=_text(message.get("message_status")),
+        )
+
+    def mark_read(self, *, phone_number_id: str, wamid: str, typing: bool = False) -> None:
+        """Mark a customer's message, and those before it, as read; show that an answer is being typed."""
+        body: dict[str, Any] = {"messaging_product": "whatsapp", "status": "read", "message_id": wamid}
+        if typing:
+            body["typing_indicator"] = {"type": "text"}
+        response = self._post_json(_path(phone_number_id, "messages"), body)
+        if _object(response).get("success") is not True:
+            raise errors.from_response(response)
+
+    def upload_media(self, *, phone_number_id: str, data: bytes, mime_type: str, filename: str) -> str:
+        """Upload a file; return the media id, which lives 30 days."""
+        content_type, body = _multipart(data=data, mime_type=mime_type, filename=filename)
+        path = _path(phone_number_id, "media")
+        response = self._call("POST", path, body=body, content_type=content_type)
+        media_id = _object(response).get("id")
+        if not isinstance(media_id, str) or not media_id:
+            raise errors.from_response(response)
+        return media_id
+
+    def get_phone_number(self, *, phone_number_id: str) -> dict[str, Any]:
+        """Return what Meta knows of a number."""
+        query = {"fields": ",".join(PHONE_NUMBER_FIELDS)}
+        response = self._call("GET", _path(phone_number_id), query=query)
+        answer = _object(response)
+        if "id" not in answer:
+            raise errors.from_response(response)
+        return answer
+
+    def _post_json(self, path: str, body: dict[str, Any]) -> GraphResponse:
+        encoded = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
+        return self._call("POST", path, body=encoded, content_type="application/json")
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: dict[str, str] | None = None,
+        body: bytes | None = None,
+        content_type: str | None = None,
+    ) -> GraphResponse:
+        request = GraphRequest(
+            method=method,
+            path=path,
+            token=self._token,
+            query=query or {},
+            body=body,
+            content_type=content_type,
+        )
+        try:
+            response = self._transport(request)
+        except http.Failed as failed:
+            raise errors.from_failed(failed) from failed
+        if not 200 <= response.status < 300:
+            raise errors.from_response(response)
+        return response
+
+
+def _path(*parts: str) -> str:
+    return "".join("/" + quote(part, safe="") for part in parts)
+
+
+def _object(response: GraphResponse) -> dict[str, Any]:
+    """The JSON object of an answer; empty when it is none, so that what is looked for is absent."""
+    try:
+        value = json.loads(response.body)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _first(items: object) -> dict[str, Any]:
+    if isinstance(items, list) and items and isinstance(items[0], dict):
+        return items[0]
+    return {}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _multipart(*, data: bytes, mime_type: str, filename: str) -> tuple[str, bytes]:
+    boundary = secrets.token_hex(16)
+    file_head = (
+        f'Content-Disposition: form-data; name="file"; filename="{_quoted(filename)}"\r\n'
+        f"Content-Type: {_quoted(mime_type)}"
+    )
+    parts = (
+        (b'Content-Disposition: form-data; name="messaging_product"', b"whatsapp"),
+        (b'Content-Disposition: form-data; name="type"', _quoted(mime_type).encode()),
+        (file_head.encode(), data),
+    )
+    opening = f"--{boundary}\r\n".encode()
+    body = b"".join(b"%b%b\r\n\r\n%b\r\n" % (opening, head, value) for head, value in parts)
+    return f"multipart/form-data; boundary={boundary}", body + f"--{boundary}--\r\n".encode()
+
+
+def _quoted(value: str) -> str:
+    """A header value within quotes, as browsers escape it, so that a file name cannot end it."""
+    return value.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")

@@ -1,0 +1,91 @@
+"""What a message can contain, and its limits.
+
+Each family of types has a module of its own: texts, media, templates. A new type is a class there, a
+name in `Content` and `_CLASSES` here, and a line in `summary` if it has words to show.
+"""
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from gosend.whatsapp import violations
+from gosend.whatsapp.media import Image
+from gosend.whatsapp.summary import text_of
+from gosend.whatsapp.templates import Language, Template
+from gosend.whatsapp.texts import Text
+from gosend.whatsapp.violations import ContentInvalid, Violation
+
+__all__ = [
+    "TYPES",
+    "Content",
+    "ContentInvalid",
+    "Image",
+    "Language",
+    "Template",
+    "Text",
+    "UnknownType",
+    "Violation",
+    "envelope",
+    "graph_body",
+    "parse",
+    "text_of",
+]
+
+Content = Text | Template | Image
+
+_CLASSES: dict[str, type[Text] | type[Template] | type[Image]] = {
+    kind.type: kind for kind in (Text, Template, Image)
+}
+TYPES: tuple[str, ...] = tuple(_CLASSES)
+
+# Meta's OpenAPI document gives it for calls; messages echo the same field.
+MAX_OPAQUE_CHARACTERS = 512
+
+
+class UnknownType(Exception):
+    """The type is not one that can be sent."""
+
+    def __init__(self, type: object, allowed: tuple[str, ...]) -> None:
+        super().__init__(f"{violations.shown(type)!r} is not one of {', '.join(allowed)}")
+        self.type = type
+        self.allowed = allowed
+
+
+def parse(*, type: str, value: object) -> Content:
+    """Read the object that stands under the type's key. Raises UnknownType or ContentInvalid."""
+    kind = _CLASSES.get(type) if isinstance(type, str) else None
+    if kind is None:
+        raise UnknownType(type, TYPES)
+    if value is None:
+        raise ContentInvalid([Violation(type, "is required", missing=True)])
+    if found := list(violations.unstorable(value, path=type)):
+        raise ContentInvalid(found)
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        raise ContentInvalid(violations.from_pydantic(error, root=type)) from None
+
+
+def envelope(*, to: str, opaque: str | None = None) -> dict[str, Any]:
+    """What Graph wants around any content. `to` is digits, or a WhatsApp user id such as `US.1349…`."""
+    if opaque is not None and len(opaque) > MAX_OPAQUE_CHARACTERS:
+        raise ValueError(f"callback data may have {MAX_OPAQUE_CHARACTERS} characters, not {len(opaque)}")
+    body: dict[str, Any] = {"messaging_product": "whatsapp", "recipient_type": "individual"}
+    if to.isascii() and to.removeprefix("+").isdigit():
+        # Without the plus Meta may put the sender's own country code in front.
+        body["to"] = "+" + to.removeprefix("+")
+    else:
+        body["recipient"] = to
+    if opaque is not None:
+        body["biz_opaque_callback_data"] = opaque
+    return body
+
+
+def graph_body(
+    *, content: Content, to: str, context_wamid: str | None = None, opaque: str | None = None
+) -> dict[str, Any]:
+    """The whole body of `POST /{PNID}/messages`."""
+    body = envelope(to=to, opaque=opaque)
+    if context_wamid:
+        body["context"] = {"message_id": context_wamid}
+    return {**body, "type": content.type, content.type: content.to_graph()}

@@ -1,0 +1,341 @@
+"""Meta's webhook JSON, read into typed events.
+
+Nothing in a callback is certain to be there, or to be what it should be: each piece that can be read
+becomes an event, every other one an `Unrecognised`, and all keep their raw JSON.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from gosend.lib import phone
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One piece of a callback; `raw` is the piece as it came, an odd one under the key `value`."""
+
+    waba_id: str
+    field: str
+    raw: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Message(Item):
+    """What messages of both directions have; either of phone and user id may be empty."""
+
+    phone_number_id: str
+    wamid: str
+    from_phone: str
+    from_user_id: str
+    timestamp: datetime
+    type: str
+    message: Json
+    contact: Json
+    profile_name: str
+    username: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboundMessage(_Message):
+    """A customer wrote."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageEcho(_Message):
+    """The business wrote from its own WhatsApp Business app; `contact` is the customer's."""
+
+    to_phone: str
+    to_user_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusUpdate(Item):
+    """What became of a message; `opaque` is what we gave along with it."""
+
+    phone_number_id: str
+    wamid: str
+    status: str
+    timestamp: datetime
+    recipient_id: str
+    recipient_user_id: str
+    participant: str
+    opaque: str
+    errors: list[Json]
+    pricing: Json | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateUpdate(Item):
+    """Meta approved, rejected, paused … a template; `language` is spelled as in the API, `en_US`."""
+
+    template_id: str
+    name: str
+    language: str
+    event: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityUpdate(Item):
+    """A number's quality or limit changed."""
+
+    display_phone_number: str
+    event: str
+    limit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountUpdate(Item):
+    """Something happened to the account. For the PARTNER_ events `waba_id` is the account's, too."""
+
+    event: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unrecognised(Item):
+    """Kept, not understood; `reason` says why."""
+
+    reason: str
+
+
+def parse(payload: object) -> list[Item]:
+    """Read a callback. Takes any JSON value and never raises."""
+    entries = payload.get("entry") if isinstance(payload, dict) else None
+    if not isinstance(entries, list):
+        return [_unrecognised("", "", payload, "no list of entries")]
+    return [item for entry in entries for item in _entry(entry)]
+
+
+def _entry(entry: object) -> Iterator[Item]:
+    changes = entry.get("changes") if isinstance(entry, dict) else None
+    if not isinstance(entry, dict) or not isinstance(changes, list):
+        yield _unrecognised("", "", entry, "an entry without changes")
+        return
+    waba_id = _text(entry.get("id"))
+    for change in changes:
+        yield from _change(waba_id, change)
+
+
+def _change(waba_id: str, change: object) -> Iterator[Item]:
+    if not isinstance(change, dict):
+        yield _unrecognised(waba_id, "", change, "a change that is no object")
+        return
+    field, value = _text(change.get("field")), change.get("value")
+    reader = _READERS.get(field)
+    if reader is None or not isinstance(value, dict):
+        reason = "an unknown field" if reader is None else "a value that is no object"
+        yield _unrecognised(waba_id, field, change, reason)
+        return
+    yield from reader(waba_id, change, value)
+
+
+def _messages(waba_id: str, change: Json, value: Json) -> Iterator[Item]:
+    read = False
+    for key, reader in (("messages", _message), ("statuses", _status)):
+        pieces = value.get(key)
+        if pieces is None:
+            continue
+        read = True
+        if not isinstance(pieces, list):
+            yield _unrecognised(waba_id, "messages", pieces, f"{key} that are no list")
+            continue
+        for piece in pieces:
+            yield reader(waba_id, value, piece)
+    if "errors" in value or not read:
+        yield _unrecognised(waba_id, "messages", change, "errors of the number" if read else "no messages")
+
+
+def _message(waba_id: str, value: Json, message: object) -> Item:
+    if not isinstance(message, dict) or not _text(message.get("id")):
+        return _unrecognised(waba_id, "messages", message, "a message without an id")
+    contact = _contact_of(value, message)
+    from_phone, from_user_id = _person(message.get("from"), message.get("from_user_id"))
+    contact_phone, contact_user_id = _person(contact.get("wa_id"), contact.get("user_id"))
+    return InboundMessage(
+        waba_id=waba_id,
+        field="messages",
+        raw=message,
+        from_phone=from_phone or contact_phone,
+        from_user_id=from_user_id or contact_user_id,
+        **_common(value, message, contact),
+    )
+
+
+def _echoes(waba_id: str, change: Json, value: Json) -> Iterator[Item]:
+    field, echoes = "smb_message_echoes", value.get("message_echoes")
+    if not isinstance(echoes, list):
+        yield _unrecognised(waba_id, field, change, "no message_echoes")
+        return
+    for echo in echoes:
+        if not isinstance(echo, dict) or not _text(echo.get("id")):
+            yield _unrecognised(waba_id, field, echo, "a message without an id")
+            continue
+        contact = _contact_of(value, echo)
+        to_phone, to_user_id = _person(echo.get("to"), echo.get("to_user_id"))
+        yield MessageEcho(
+            waba_id=waba_id,
+            field=field,
+            raw=echo,
+            from_phone=_text(echo.get("from")),
+            from_user_id=_text(echo.get("from_user_id")),
+            to_phone=to_phone,
+            to_user_id=to_user_id,
+            **_common(value, echo, contact),
+        )
+
+
+def _status(waba_id: str, value: Json, status: object) -> Item:
+    if not isinstance(status, dict) or not _text(status.get("status")):
+        return _unrecognised(waba_id, "messages", status, "a status without its name")
+    wamid, opaque = _text(status.get("id")), _text(status.get("biz_opaque_callback_data"))
+    if not wamid and not opaque:
+        return _unrecognised(waba_id, "messages", status, "a status of no message")
+    errors, pricing = status.get("errors"), status.get("pricing")
+    recipient_id, user_id = _person(status.get("recipient_id"), status.get("recipient_user_id"))
+    return StatusUpdate(
+        waba_id=waba_id,
+        field="messages",
+        raw=status,
+        phone_number_id=_phone_number_id(value),
+        wamid=wamid,
+        status=_text(status.get("status")),
+        timestamp=_moment(status.get("timestamp")),
+        recipient_id=recipient_id,
+        recipient_user_id=user_id,
+        participant=_participant(status),
+        opaque=opaque,
+        errors=[error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else [],
+        pricing=pricing if isinstance(pricing, dict) else None,
+    )
+
+
+def _template(waba_id: str, change: Json, value: Json) -> Iterator[Item]:
+    template_id, event = _text(value.get("message_template_id")), _text(value.get("event"))
+    if not event or not template_id:
+        yield _unrecognised(waba_id, _text(change.get("field")), change, "no template or no event")
+        return
+    reason = _text(value.get("reason"))
+    yield TemplateUpdate(
+        waba_id=waba_id,
+        field="message_template_status_update",
+        raw=change,
+        template_id=template_id,
+        name=_text(value.get("message_template_name")),
+        language=_text(value.get("message_template_language")).replace("-", "_"),
+        event=event,
+        reason="" if reason == "NONE" else reason,
+    )
+
+
+def _quality(waba_id: str, change: Json, value: Json) -> Iterator[Item]:
+    limit = value.get("max_daily_conversations_per_business") or value.get("current_limit")
+    yield QualityUpdate(
+        waba_id=waba_id,
+        field="phone_number_quality_update",
+        raw=change,
+        display_phone_number=_text(value.get("display_phone_number")),
+        event=_text(value.get("event")),
+        limit=_text(limit),
+    )
+
+
+def _account(waba_id: str, change: Json, value: Json) -> Iterator[Item]:
+    """In PARTNER_ events the entry is the partner's business; the account stands inside."""
+    about = value.get("waba_info")
+    named = _text(about.get("waba_id")) if isinstance(about, dict) else ""
+    yield AccountUpdate(
+        waba_id=named or waba_id, field="account_update", raw=change, event=_text(value.get("event"))
+    )
+
+
+_READERS = {
+    "messages": _messages,
+    "smb_message_echoes": _echoes,
+    "message_template_status_update": _template,
+    "phone_number_quality_update": _quality,
+    "account_update": _account,
+}
+
+
+def _unrecognised(waba_id: str, field: str, raw: object, reason: str) -> Unrecognised:
+    kept = raw if isinstance(raw, dict) else {"value": raw}
+    return Unrecognised(waba_id=waba_id, field=field, raw=kept, reason=reason)
+
+
+def _common(value: Json, message: Json, contact: Json) -> dict[str, Any]:
+    """What messages of both directions have."""
+    profile = contact.get("profile")
+    profile = profile if isinstance(profile, dict) else {}
+    return {
+        "phone_number_id": _phone_number_id(value),
+        "wamid": _text(message.get("id")),
+        "timestamp": _moment(message.get("timestamp")),
+        "type": _text(message.get("type")) or "unknown",
+        "message": message,
+        "contact": contact,
+        "profile_name": _text(profile.get("name")),
+        "username": _text(profile.get("username")),
+    }
+
+
+def _contact_of(value: Json, message: Json) -> Json:
+    """The contact that the message names; a lone one without ids is taken for it, too."""
+    contacts = value.get("contacts")
+    found = (
+        [contact for contact in contacts if isinstance(contact, dict)] if isinstance(contacts, list) else []
+    )
+    people = {_text(message.get(key)) for key in ("from", "from_user_id", "to", "to_user_id")} - {""}
+    for contact in found:
+        if people & _ids_of(contact):
+            return contact
+    is_clear = len(found) == 1 and not (people and _ids_of(found[0]))
+    return found[0] if is_clear else {}
+
+
+def _ids_of(contact: Json) -> set[str]:
+    return {_text(contact.get("wa_id")), _text(contact.get("user_id"))} - {""}
+
+
+def _person(number: object, user_id: object) -> tuple[str, str]:
+    """Phone and user id; a user id has been seen where the phone belongs."""
+    first, second = _text(number), _text(user_id)
+    if first and phone.is_user_id(first):
+        return "", second or first
+    return first, second
+
+
+def _participant(status: Json) -> str:
+    """Who of a group; Meta spells the keys in two orders."""
+    keys = (
+        "recipient_participant_id",
+        "participant_recipient_id",
+        "recipient_participant_user_id",
+        "participant_recipient_user_id",
+    )
+    return next(filter(None, (_text(status.get(key)) for key in keys)), "")
+
+
+def _phone_number_id(value: Json) -> str:
+    metadata = value.get("metadata")
+    return _text(metadata.get("phone_number_id")) if isinstance(metadata, dict) else ""
+
+
+def _moment(value: object) -> datetime:
+    """Unix seconds, as a number or a string; now, when it is neither or no date."""
+    try:
+        if isinstance(value, str | int | float) and not isinstance(value, bool):
+            return datetime.fromtimestamp(float(value), UTC)
+    except (ValueError, OverflowError, OSError):
+        pass
+    return datetime.now(UTC)
+
+
+def _text(value: object) -> str:
+    """Ids come as strings and as integers; anything else counts as absent."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value) if abs(value) < 10**40 else ""
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,38 @@
+"""Files: uploaded before (`id`), or fetched by Meta from a `link`."""
+
+from typing import Annotated, ClassVar, Self
+
+from pydantic import StringConstraints, model_validator
+
+from gosend.whatsapp import violations
+from gosend.whatsapp.parts import NonEmpty, Part, TypedPart, WebAddress
+
+# Meta, "Image messages": the caption; the same for video and document.
+MAX_CAPTION_CHARACTERS = 1024
+
+Caption = Annotated[str, StringConstraints(max_length=MAX_CAPTION_CHARACTERS)]
+
+
+class File(Part):
+    """Which file: exactly one of `id` and `link`."""
+
+    id: NonEmpty | None = None
+    link: WebAddress | None = None
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> Self:
+        if self.id is None and self.link is None:
+            raise violations.broken("is required, or link instead", field="id", missing=True)
+        if self.id is not None and self.link is not None:
+            raise violations.broken(
+                "cannot stand beside id: give one of the two", field="link", value=self.link
+            )
+        return self
+
+
+class Image(File, TypedPart):
+    """JPEG or PNG."""
+
+    type: ClassVar[str] = "image"
+
+    caption: Caption | None = None

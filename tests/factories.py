@@ -1,0 +1,263 @@
+"""One factory per model, no surprises."""
+
+import hashlib
+from datetime import UTC, datetime
+from typing import Any
+
+import factory
+import orjson
+from factory.django import DjangoModelFactory
+
+from accounts import models as accounts
+from messaging import models as messaging
+from templates_app import models as templates
+from webhooks_app import models as webhooks
+
+# Moments that a test does not choose lie here, far from now.
+LONG_AGO = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+class UserFactory(DjangoModelFactory[accounts.User]):
+    class Meta:
+        model = accounts.User
+
+    username = factory.Sequence(lambda n: f"user{n}")
+    email = factory.LazyAttribute(lambda user: f"{user.username}@example.com")
+
+
+class TenantFactory(DjangoModelFactory[accounts.Tenant]):
+    class Meta:
+        model = accounts.Tenant
+
+    name = factory.Sequence(lambda n: f"Tenant {n}")
+
+
+class MemberFactory(DjangoModelFactory[accounts.Member]):
+    class Meta:
+        model = accounts.Member
+
+    tenant = factory.SubFactory(TenantFactory)
+    user = factory.SubFactory(UserFactory)
+    role = accounts.Member.Role.OWNER
+
+
+class CustomerFactory(DjangoModelFactory[accounts.Customer]):
+    class Meta:
+        model = accounts.Customer
+
+    tenant = factory.SubFactory(TenantFactory)
+    name = factory.Sequence(lambda n: f"Customer {n}")
+
+
+class ApiKeyFactory(DjangoModelFactory[accounts.ApiKey]):
+    """A row nobody has the key to; `accounts.keys.mint` makes one that opens the API."""
+
+    class Meta:
+        model = accounts.ApiKey
+
+    tenant = factory.SubFactory(TenantFactory)
+    label = factory.Sequence(lambda n: f"key {n}")
+    environment = accounts.ApiKey.Environment.TEST
+    prefix = "gsk_test_AbC"
+    last_four = "wxyz"
+    digest = factory.Sequence(lambda n: hashlib.sha256(b"key %d" % n).digest())
+    scopes = ["read", "send", "manage"]
+
+
+class MetaAppFactory(DjangoModelFactory[accounts.MetaApp]):
+    class Meta:
+        model = accounts.MetaApp
+
+    app_id = factory.Sequence(lambda n: str(700_000_000_000 + n))
+    name = "The platform's app"
+    secret = "app-secret"
+    verify_token = "verify-me"
+
+
+class BusinessAccountFactory(DjangoModelFactory[accounts.BusinessAccount]):
+    class Meta:
+        model = accounts.BusinessAccount
+
+    tenant = factory.SubFactory(TenantFactory)
+    customer = factory.SubFactory(CustomerFactory, tenant=factory.SelfAttribute("..tenant"))
+    waba_id = factory.Sequence(lambda n: str(102_290_129_340_000 + n))
+    display_name = "A business"
+    status = accounts.BusinessAccount.Status.ACTIVE
+    access_token = "EAA-made-up-token"
+
+
+class PhoneNumberFactory(DjangoModelFactory[accounts.PhoneNumber]):
+    class Meta:
+        model = accounts.PhoneNumber
+
+    tenant = factory.SubFactory(TenantFactory)
+    business_account = factory.SubFactory(BusinessAccountFactory, tenant=factory.SelfAttribute("..tenant"))
+    phone_number_id = factory.Sequence(lambda n: str(106_540_352_240_000 + n))
+    display_phone_number_normalized = factory.Sequence(lambda n: f"1555{n:03d}0100")
+    display_phone_number = factory.LazyAttribute(lambda number: f"+{number.display_phone_number_normalized}")
+    status = accounts.PhoneNumber.Status.ACTIVE
+    quality_rating = accounts.PhoneNumber.Quality.GREEN
+    connected_at = LONG_AGO
+
+
+class WebhookEndpointFactory(DjangoModelFactory[webhooks.WebhookEndpoint]):
+    """Hears its number's messages; pass `phone_number=None` for one that hears the project."""
+
+    class Meta:
+        model = webhooks.WebhookEndpoint
+
+    phone_number = factory.SubFactory(PhoneNumberFactory, tenant=factory.SelfAttribute("..tenant"))
+    tenant = factory.SubFactory(TenantFactory)
+    url = "https://hooks.example.com/whatsapp"
+    events = ["message.delivered"]
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+class EventFactory(DjangoModelFactory[webhooks.Event]):
+    class Meta:
+        model = webhooks.Event
+
+    tenant = factory.SubFactory(TenantFactory)
+    phone_number = factory.SubFactory(PhoneNumberFactory, tenant=factory.SelfAttribute("..tenant"))
+    type = "message.delivered"
+    occurred_at = LONG_AGO
+    body = b'{"event":"whatsapp.message.delivered"}'
+
+
+class DeliveryFactory(DjangoModelFactory[webhooks.Delivery]):
+    class Meta:
+        model = webhooks.Delivery
+
+    tenant = factory.SubFactory(TenantFactory)
+    endpoint = factory.SubFactory(WebhookEndpointFactory, tenant=factory.SelfAttribute("..tenant"))
+    event = factory.SubFactory(
+        EventFactory,
+        tenant=factory.SelfAttribute("..tenant"),
+        phone_number=factory.SelfAttribute("..endpoint.phone_number"),
+    )
+
+
+class AttemptFactory(DjangoModelFactory[webhooks.Attempt]):
+    class Meta:
+        model = webhooks.Attempt
+
+    delivery = factory.SubFactory(DeliveryFactory)
+    number = 1
+    trigger = webhooks.Attempt.Trigger.SCHEDULE
+    started_at = LONG_AGO
+    duration_ms = 12
+    response_status = 200
+
+
+class TemplateFactory(DjangoModelFactory[templates.Template]):
+    class Meta:
+        model = templates.Template
+
+    tenant = factory.SubFactory(TenantFactory)
+    business_account = factory.SubFactory(BusinessAccountFactory, tenant=factory.SelfAttribute("..tenant"))
+    name = factory.Sequence(lambda n: f"order_update_{n}")
+    language = "en_US"
+    category = templates.Template.Category.UTILITY
+    status = templates.Template.Status.APPROVED
+    components = [{"type": "BODY", "text": "Your order is on its way."}]
+
+
+class ContactFactory(DjangoModelFactory[messaging.Contact]):
+    class Meta:
+        model = messaging.Contact
+
+    tenant = factory.SubFactory(TenantFactory)
+    business_account = factory.SubFactory(BusinessAccountFactory, tenant=factory.SelfAttribute("..tenant"))
+    phone = factory.Sequence(lambda n: f"549114{n:07d}")
+    name = "Ana"
+
+
+class _NumberAndContact(DjangoModelFactory[Any]):
+    """What hangs on a number and on a contact of the same business account."""
+
+    class Meta:
+        abstract = True
+
+    phone_number = factory.SubFactory(PhoneNumberFactory)
+    contact = factory.SubFactory(
+        ContactFactory,
+        tenant=factory.SelfAttribute("..phone_number.tenant"),
+        business_account=factory.SelfAttribute("..phone_number.business_account"),
+    )
+
+
+class ServiceWindowFactory(_NumberAndContact):
+    class Meta:
+        model = messaging.ServiceWindow
+
+    expires_at = LONG_AGO
+
+
+class ConversationFactory(_NumberAndContact):
+    class Meta:
+        model = messaging.Conversation
+
+    tenant = factory.SelfAttribute("phone_number.tenant")
+
+
+class MessageFactory(_NumberAndContact):
+    """A text that was sent. Its content and the parts around it have factories of their own."""
+
+    class Meta:
+        model = messaging.Message
+
+    tenant = factory.SelfAttribute("phone_number.tenant")
+    direction = messaging.Message.Direction.OUTBOUND
+    type = "text"
+    status = messaging.Message.Status.SENT
+    wamid = factory.Sequence(lambda n: f"wamid.test{n}")
+    peer = factory.SelfAttribute("contact.phone")
+
+
+class MessageContentFactory(DjangoModelFactory[messaging.MessageContent]):
+    class Meta:
+        model = messaging.MessageContent
+
+    message = factory.SubFactory(MessageFactory)
+    body = {"type": "text", "text": {"body": "Hello"}}
+
+
+class DispatchFactory(DjangoModelFactory[messaging.Dispatch]):
+    class Meta:
+        model = messaging.Dispatch
+
+    message = factory.SubFactory(MessageFactory, status=messaging.Message.Status.QUEUED, wamid=None)
+    phone_number = factory.SelfAttribute("message.phone_number")
+    peer = factory.SelfAttribute("message.peer")
+
+
+class StatusReportFactory(DjangoModelFactory[messaging.StatusReport]):
+    class Meta:
+        model = messaging.StatusReport
+
+    message = factory.SubFactory(MessageFactory)
+    phone_number = factory.SelfAttribute("message.phone_number")
+    wamid = factory.SelfAttribute("message.wamid")
+    status = "delivered"
+    occurred_at = LONG_AGO
+    raw = factory.LazyAttribute(lambda report: {"id": report.wamid, "status": report.status})
+
+
+class MetaEventFactory(DjangoModelFactory[messaging.MetaEvent]):
+    class Meta:
+        model = messaging.MetaEvent
+
+    body = factory.Sequence(
+        lambda n: orjson.dumps({"object": "whatsapp_business_account", "entry": [], "n": n})
+    )
+    digest = factory.LazyAttribute(lambda event: hashlib.sha256(event.body).digest())
+
+
+class IdempotentAnswerFactory(DjangoModelFactory[messaging.IdempotentAnswer]):
+    class Meta:
+        model = messaging.IdempotentAnswer
+
+    tenant = factory.SubFactory(TenantFactory)
+    environment = "test"
+    key = factory.Sequence(lambda n: f"key-{n}")
+    fingerprint = hashlib.sha256(b"{}").digest()

@@ -1,0 +1,34 @@
+"""A running server, and a tenant who talks to it over real HTTP."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+import requests
+from pytest_django.fixtures import Settings as SettingsWrapper
+from pytest_django.live_server_helper import LiveServer
+
+from accounts import keys, tenants
+from accounts.models import PhoneNumber
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A customer's program: it knows an address, a key and a number, nothing else."""
+
+    base_url: str
+    key: str
+    number: PhoneNumber
+    session: requests.Session
+
+
+@pytest.fixture
+def client_of(live_server: LiveServer, settings: SettingsWrapper) -> Iterator[Client]:
+    settings.PUBLIC_URL = live_server.url
+    settings.SANDBOX_CALLBACK_URL = f"{live_server.url}/meta/webhook"
+    tenant = tenants.open_tenant(name="Acme")
+    number = tenants.add_sandbox(tenant=tenant)
+    _, key = keys.mint(tenant=tenant, label="journey", environment="test")
+    with requests.Session() as session:
+        session.headers["X-API-Key"] = key
+        yield Client(live_server.url, key, number, session)

@@ -1,0 +1,159 @@
+"""The commands and environment of docker-compose.yml, run on this machine against local servers."""
+
+# ruff: noqa: S603 -- the commands are those of docker-compose.yml
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import requests
+import yaml
+from django.conf import settings
+from django.db import connection
+
+ROOT = Path(__file__).parent.parent
+WAIT_SECONDS = 30
+GIVEN = {"POSTGRES_PASSWORD": "only-for-this-test"}
+pytestmark = [pytest.mark.django_db, pytest.mark.journey]
+
+
+def service(name: str) -> dict[str, Any]:
+    described = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    found: dict[str, Any] = described["services"][name]
+    return found
+
+
+def interpolate(text: str) -> str:
+    def value(match: re.Match[str]) -> str:
+        name, operator, word = match.groups()
+        return GIVEN.get(name, word if operator == ":-" else "")
+
+    return re.sub(r"\$\{([A-Z_]+)(?:(:-|:\?)([^}]*))?\}", value, text)
+
+
+def local_database_url() -> str:
+    """The database of this test, reached as settings reach theirs."""
+    found = connection.settings_dict
+    user = f"{quote(found['USER'])}:{quote(found['PASSWORD'])}"
+    if found["HOST"].startswith("/"):
+        return f"postgres://{user}@/{found['NAME']}?host={quote(found['HOST'])}"
+    return f"postgres://{user}@{found['HOST']}:{found['PORT']}/{found['NAME']}"
+
+
+def environment(name: str, var_dir: Path) -> dict[str, str]:
+    wanted = {key: interpolate(value) for key, value in service(name)["environment"].items()}
+    assert wanted["DATABASE_URL"] == "postgres://gosend:only-for-this-test@postgres:5432/gosend"
+    assert wanted["REDIS_URL"] == "redis://redis:6379/0"
+    local = {
+        "DATABASE_URL": local_database_url(),
+        "REDIS_URL": settings.REDIS_URL,
+        "VAR_DIR": str(var_dir),
+        "SECRET_KEY": settings.SECRET_KEY,
+        "ENCRYPTION_KEYS": settings.ENCRYPTION_KEYS,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    return wanted | local
+
+
+@contextmanager
+def running(name: str, var_dir: Path, *, port: int | None = None) -> Iterator[subprocess.Popen[str]]:
+    command = [str(port) if port and part == "8000" else part for part in service(name)["command"]]
+    var_dir.mkdir()
+    with (var_dir / "output").open("w") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment(name, var_dir),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(WAIT_SECONDS)
+
+
+def wait_for(condition: Any, process: subprocess.Popen[str], var_dir: Path) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not condition():
+        assert process.poll() is None, (var_dir / "output").read_text()
+        assert time.monotonic() < deadline, (var_dir / "output").read_text()
+        time.sleep(0.1)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def answer(url: str, host: str) -> int:
+    try:
+        return requests.get(url, headers={"Host": host}, timeout=5).status_code
+    except requests.ConnectionError:
+        return 0
+
+
+def test_web_answers_its_health_check_and_stops_when_told(tmp_path: Path) -> None:
+    port, var_dir = free_port(), tmp_path / "web"
+    url = f"http://127.0.0.1:{port}/healthz"
+
+    with running("web", var_dir, port=port) as process:
+        # As the health check asks, and as the sandbox's callbacks come.
+        wait_for(lambda: answer(url, f"127.0.0.1:{port}") == 200, process, var_dir)
+        assert answer(url, "web:8000") == 200
+        assert answer(url, "elsewhere.example.com") == 400
+
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(("name", "said"), [("worker", "ready."), ("beat", "beat: Starting...")])
+def test_worker_and_beat_come_up_and_stop_when_told(tmp_path: Path, name: str, said: str) -> None:
+    var_dir = tmp_path / name
+
+    with running(name, var_dir) as process:
+        wait_for(lambda: said in (var_dir / "output").read_text(), process, var_dir)
+
+    assert process.returncode == 0
+
+
+def test_beat_leaves_the_file_that_its_health_check_looks_for(tmp_path: Path) -> None:
+    var_dir = tmp_path / "beat"
+    pattern = re.search(r"-name '([^']+)'", service("beat")["healthcheck"]["test"][1])
+    assert pattern is not None
+
+    with running("beat", var_dir) as process:
+        wait_for(lambda: list(var_dir.glob(pattern[1])), process, var_dir)
+
+
+def test_migrate_finds_nothing_to_do_in_a_migrated_database(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, *service("migrate")["command"][1:]],
+        cwd=ROOT,
+        env=environment("migrate", tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "No migrations to apply" in done.stdout
+
+
+def test_the_image_runs_the_web_command_of_compose_by_itself() -> None:
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    [command] = [line for line in lines if line.startswith("CMD ")]
+
+    assert yaml.safe_load(command.removeprefix("CMD ")) == service("web")["command"]
