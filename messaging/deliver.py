@@ -205,7 +205,7 @@ def _held(claim: Claim, state: Dispatch.State, **more: Any) -> QuerySet[Dispatch
 
 def _delay(error: GraphError, attempt: int) -> float:
     """Seconds until the next try: as long as Meta asks, else doubling."""
-    doubling = min(_FIRST_DELAY_SECONDS * 2 ** min(attempt - 1, 16), _MAX_DELAY_SECONDS)
+    doubling: float = min(_FIRST_DELAY_SECONDS * 2 ** min(attempt - 1, 16), _MAX_DELAY_SECONDS)
     return max(error.retry_after or 0.0, doubling)
 
 
