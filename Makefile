@@ -24,7 +24,7 @@ demo: set-up ## Everything at once, with a first message (ONCE=1 to end after it
 	@exec $(HOLD) .venv/bin/python manage.py demo --port $(PORT) $(if $(filter-out 0 no false,$(ONCE)),--once)
 
 test: set-up-dev ## Run the tests (ARGS= for pytest)
-	@exec $(HOLD) .venv/bin/python -m pytest $(ARGS)
+	@exec $(HOLD) .venv/bin/python -m pytest --ds=tests.settings $(ARGS)
 
 run: set-up ## The web server on 127.0.0.1:$(PORT)
 	@exec $(HOLD) sh -c '.venv/bin/python manage.py migrate --verbosity 0 && exec .venv/bin/granian \

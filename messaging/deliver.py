@@ -33,8 +33,8 @@ log = logging.getLogger(__name__)
 
 # Messages that one drain claims and sends side by side.
 BATCH = 16
-_FIRST_DELAY_SECONDS = 1
-_MAX_DELAY_SECONDS = 300
+_FIRST_DELAY_SECONDS = 1.0
+_MAX_DELAY_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +204,9 @@ def _held(claim: Claim, state: Dispatch.State, **more: Any) -> QuerySet[Dispatch
 
 
 def _delay(error: GraphError, attempt: int) -> float:
-    doubling: float = _FIRST_DELAY_SECONDS * 2 ** min(attempt - 1, 16)
-    return min(max(error.retry_after or 0, doubling), _MAX_DELAY_SECONDS)
+    """Seconds until the next try: as long as Meta asks, else doubling."""
+    doubling: float = min(_FIRST_DELAY_SECONDS * 2 ** min(attempt - 1, 16), _MAX_DELAY_SECONDS)
+    return max(error.retry_after or 0.0, doubling)
 
 
 # Only the oldest unsettled message of a (number, recipient) pair may be claimed: this keeps their order.

@@ -1,7 +1,9 @@
 """Route what Meta posted to the room that owns it."""
 
 import hashlib
+import json
 import logging
+import re
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
@@ -26,6 +28,8 @@ BATCH = 50
 # Seconds until a callback whose handling ended with its worker, or failed, is taken up again.
 _LEASE_SECONDS = 60
 _RETRY_SECONDS = (5, 30, 120, 600, 3600)
+# Escapes of what PostgreSQL does not store: NUL, and surrogates, which may stand alone.
+_UNSTORABLE = re.compile(rb"\\u(?:0000|d[89a-f])", re.IGNORECASE)
 
 
 def store(*, body: bytes, app: MetaApp | None, is_sandbox: bool) -> None:
@@ -65,11 +69,31 @@ def replay(*, event: MetaEvent) -> None:
 
 
 def _items(body: bytes) -> Iterable[events.Item]:
+    return events.parse(_read(body))
+
+
+def _read(body: bytes) -> Any:
+    """Read JSON as far as PostgreSQL can keep it: NUL and half an emoji become U+FFFD, not a lost item."""
+    if not _UNSTORABLE.search(body):
+        try:
+            return orjson.loads(body)
+        except orjson.JSONDecodeError:
+            return None
     try:
-        payload: Any = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        payload = None
-    return events.parse(payload)
+        return _storable(json.loads(body.decode(errors="replace")))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _storable(value: Any) -> Any:
+    match value:
+        case str():
+            return value.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case list():
+            return [_storable(item) for item in value]
+        case dict():
+            return {_storable(key): _storable(item) for key, item in value.items()}
+    return value
 
 
 def _route(event: MetaEvent, item: events.Item) -> None:

@@ -80,7 +80,8 @@ class Family:
         notes = []
         for process in self.processes:
             status = process.handle.poll() if process.handle else None
-            if status is not None:
+            if process.handle and status is not None:
+                _signal_group(process.handle, signal.SIGKILL)  # what it may have left behind
                 cause = f"signal {-status}" if status < 0 else f"status {status}"
                 notes.append(f"{process.name} stopped ({cause}); started again")
                 process.start(self.environment, self.directory)

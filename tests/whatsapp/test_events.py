@@ -1,7 +1,6 @@
 """Meta's webhooks: what each becomes, and that nothing stops the reading."""
 
 import json
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,12 +20,10 @@ from gosend.whatsapp.events import (
     TemplateUpdate,
     Unrecognised,
 )
+from tests import material
 
-ROOT = Path(__file__).parents[2]
-OUR_SAMPLES = ROOT / "tests" / "samples" / "webhooks"
-# A collection of real callbacks that is too large to keep here.
-META_SAMPLES = Path(os.environ.get("META_WEBHOOK_SAMPLES", ROOT.parent / "shared/data/meta/webhooks"))
-META_FILES = sorted(path for path in META_SAMPLES.glob("*.json") if path.name != "index.json")
+OUR_SAMPLES = Path(__file__).parents[1] / "samples" / "webhooks"
+META_FILES = material.meta_samples()
 
 NUMBER = "700000000000001"
 ACCOUNT = "800000000000001"
@@ -305,7 +302,10 @@ def test_an_echo_of_the_business_app_is_no_inbound_message() -> None:
     assert isinstance(broken, Unrecognised)
 
 
-@pytest.mark.skipif(not META_FILES, reason="no collection of Meta's callbacks: set META_WEBHOOK_SAMPLES")
+@pytest.mark.skipif(
+    not META_FILES,
+    reason=f"Meta's sample callbacks are not in {material.SHARED}; GOSEND_MATERIAL names their folder",
+)
 def test_every_real_callback_is_read_and_kept_raw() -> None:
     known = 0
     for path in META_FILES:

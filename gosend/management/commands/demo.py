@@ -27,7 +27,8 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=8000, help="the web server's; +1 and +2 are used too")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        signal.signal(signal.SIGTERM, _interrupt)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _interrupt)
         try:
             self._run(port=options["port"], is_once=options["once"])
         except DemoFailed as error:
