@@ -1,3 +1,5 @@
+"""Bells ring after the commit, and a broker in trouble holds nobody up."""
+
 import json
 import logging
 import socket

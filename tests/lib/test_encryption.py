@@ -1,3 +1,5 @@
+"""Sealed values open in their own row only, under every key of the ring."""
+
 import base64
 
 import pytest

@@ -1,3 +1,5 @@
+"""What the HTTP client sends, takes back and refuses to swallow."""
+
 import gzip
 import socket
 import time

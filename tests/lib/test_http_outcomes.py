@@ -1,3 +1,5 @@
+"""Failures of the HTTP client: not sent or unknown, never repeated, guarded when connecting."""
+
 import datetime
 import ipaddress
 import os

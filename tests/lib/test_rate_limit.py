@@ -1,3 +1,5 @@
+"""The bucket counts exactly, in Redis and without it."""
+
 import logging
 import os
 import socket
