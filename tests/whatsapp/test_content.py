@@ -31,7 +31,10 @@ def _with_parameters(*parameters: object) -> dict[str, Any]:
 
 
 def test_the_types_are_those_that_can_be_sent() -> None:
-    assert content.TYPES == ("text", "template", "image")
+    assert content.TYPES == (
+        "text", "template", "image", "video", "audio", "document", "sticker", "location", "interactive",
+        "contacts", "reaction",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("unknown", ["poll", "", "Text", None, 7, ["text"]])
