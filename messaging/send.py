@@ -41,7 +41,7 @@ def accept(
     numbers.require_sendable(number, tenant=tenant, environment=environment)
     _require_recipient(to)
     if isinstance(content, contents.Template):
-        catalog.require_approved(number=number, name=content.name, language=content.language.code)
+        catalog.require_approved(number=number, content=content)
     with transaction.atomic():
         contact = _contact(number, to)
         if not isinstance(content, contents.Template):
