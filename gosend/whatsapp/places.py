@@ -39,10 +39,9 @@ class Location(TypedPart):
 
 
 def _degrees(value: object, *, limit: int) -> Degrees:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if isinstance(value, str):
-        is_number = _NUMBER.fullmatch(value) is not None
-    if not is_number or not isinstance(value, Degrees) or not -limit <= float(value) <= limit:
+    number = float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
+    is_there = isinstance(number, int | float) and -limit <= number <= limit
+    if not is_there or isinstance(value, bool) or not isinstance(value, Degrees):
         raise violations.broken(
             f"must be a number from -{limit} to {limit}", limit=limit, value=violations.shown(value)
         )
