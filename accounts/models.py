@@ -139,6 +139,7 @@ class KeyDay(models.Model):
     api_key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, db_index=False, related_name="days")
     day = models.DateField()
     drawn = models.PositiveIntegerField()
+    slice = models.PositiveIntegerField(help_text="What the latest process drew.")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["api_key", "day"], name="key_day_once")]

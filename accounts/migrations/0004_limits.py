@@ -32,6 +32,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('day', models.DateField()),
                 ('drawn', models.PositiveIntegerField()),
+                ('slice', models.PositiveIntegerField(help_text='What the latest process drew.')),
                 ('api_key', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='days', to='accounts.apikey')),
             ],
             options={
