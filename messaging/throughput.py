@@ -105,7 +105,7 @@ def _take(number: PhoneNumber, rate: int, most: int) -> tuple[int, int]:
     interval = 1_000_000 // rate
     least = min(most, 1)
     answer = rate_limit.take_in_redis(
-        key=f"number:{number.pk}", interval=interval, burst=rate, least=least, most=most
+        key=f"number:{number.phone_number_id}", interval=interval, burst=rate, least=least, most=most
     )
     if answer is None:
         return _take_in_database(number.pk, interval, interval * rate, most)

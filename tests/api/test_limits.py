@@ -61,9 +61,7 @@ def test_a_project_may_have_limits_of_its_own(live_key: str) -> None:
     assert answers[0]["X-RateLimit-Limit"] == "1234"
 
 
-def test_over_the_days_limit_the_answer_says_to_wait_for_midnight_utc(
-    get: Call, settings: Settings
-) -> None:
+def test_over_the_days_limit_the_answer_says_to_wait_for_midnight_utc(get: Call, settings: Settings) -> None:
     settings.API_DAILY_LIMITS = settings.API_DAILY_LIMITS | {"sandbox": 1}
     assert get("/v1/me").status_code == 200
 
