@@ -5,7 +5,8 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from django.db import connection
-from django.db.models import F
+from django.db.models import F, Value
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from accounts.models import PhoneNumber
@@ -58,13 +59,12 @@ def touch(
     is_new = False
     if conversation is None:
         conversation, is_new = _start(number, contact, at)
-    is_inbound = direction == Message.Direction.INBOUND
-    changes = {"last_inbound_at" if is_inbound else "last_outbound_at": at}
+    side = "last_inbound_at" if direction == Message.Direction.INBOUND else "last_outbound_at"
+    # Meta may bring an old message late: a moment only moves forward. (Greatest passes over NULL.)
     Conversation.objects.filter(pk=conversation.pk).update(
         status=Conversation.Status.ACTIVE,
-        last_message_at=at,
         messages_count=F("messages_count") + 1,
-        **changes,
+        **{moment: Greatest(F(moment), Value(at)) for moment in ("last_message_at", side)},
     )
     conversation.status = Conversation.Status.ACTIVE
     return conversation, is_new
@@ -165,7 +165,7 @@ RETURNING contact_id
 _COUNT = """
 UPDATE messaging_conversation AS conversation
    SET messages_count = messages_count + fresh.count, status = 'active',
-       last_message_at = %s, last_outbound_at = %s
+       last_message_at = greatest(last_message_at, %s), last_outbound_at = greatest(last_outbound_at, %s)
   FROM unnest(%s::bigint[], %s::int[]) AS fresh (id, count)
  WHERE conversation.id = fresh.id
 """
