@@ -21,7 +21,7 @@ help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
 
 demo: set-up ## Everything at once, with a first message (ONCE=1 to end after it, PORT= for another port)
-	@exec $(HOLD) .venv/bin/python manage.py demo --port $(PORT) $(if $(filter-out 0 no false,$(ONCE)),--once)
+	@exec env -u DATABASE_URL -u REDIS_URL $(HOLD) .venv/bin/python manage.py demo --port $(PORT) $(if $(filter-out 0 no false,$(ONCE)),--once)
 
 test: set-up-dev ## Run the tests (ARGS= for pytest)
 	@exec $(HOLD) .venv/bin/python -m pytest --ds=tests.settings $(ARGS)
@@ -29,7 +29,7 @@ test: set-up-dev ## Run the tests (ARGS= for pytest)
 run: set-up ## The web server on 127.0.0.1:$(PORT)
 	@exec $(HOLD) sh -c '.venv/bin/python manage.py migrate --verbosity 0 && exec .venv/bin/granian \
 		--interface wsgi --host 127.0.0.1 --port $(PORT) --workers 2 --blocking-threads 8 \
-		--respawn-failed-workers gosend.wsgi:application'
+		--respawn-failed-workers --workers-kill-timeout 15 gosend.wsgi:application'
 
 worker: set-up ## The worker, with its beat
 	@exec $(HOLD) .venv/bin/celery -A gosend worker --beat --pool threads --concurrency 8 --loglevel info

@@ -137,7 +137,8 @@ REDIS_URL = env_secret("REDIS_URL")
 BROKER_DIR = VAR_DIR / "broker"
 CELERY_BROKER_URL = REDIS_URL or "filesystem://"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
-    {"socket_timeout": 2, "socket_connect_timeout": 1}
+    # Without max_retries kombu would try for six seconds while a request waits.
+    {"socket_timeout": 2, "socket_connect_timeout": 1, "max_retries": 0}
     if REDIS_URL
     else {
         "data_folder_in": str(BROKER_DIR / "queue"),

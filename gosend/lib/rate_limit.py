@@ -128,8 +128,7 @@ def _script(url: str) -> Any:
         socket_connect_timeout=_REDIS_SECONDS,
         retry=Retry(NoBackoff(), 0),
         protocol=2,  # no handshake: each of its round trips would have the whole budget
-        lib_name=None,
-        lib_version=None,
+        driver_info=None,
     )
     return client.register_script(_SCRIPT)
 

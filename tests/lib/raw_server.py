@@ -1,5 +1,6 @@
 """A server that says exactly what a test wants said, byte by byte, on 127.0.0.1."""
 
+import contextlib
 import socket
 import ssl
 import threading
@@ -22,6 +23,7 @@ class RawServer:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._threads = [threading.Thread(target=self._accept)]
+        self._open: list[socket.socket] = []
 
     def url(self, path: str = "/", *, scheme: str = "http", host: str = "127.0.0.1") -> str:
         return f"{scheme}://{host}:{self.port}{path}"
@@ -53,7 +55,9 @@ class RawServer:
         trace: TracebackType | None,
     ) -> None:
         self.stopping.set()
-        self._listener.shutdown(socket.SHUT_RDWR)
+        for opened in (self._listener, *self._open):  # wakes whoever waits on it
+            with contextlib.suppress(OSError):
+                opened.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(5)
         self._listener.close()
@@ -74,6 +78,7 @@ class RawServer:
         try:
             if self._tls:
                 connection = self._tls.wrap_socket(connection, server_side=True)
+            self._open.append(connection)
             self._talk(connection, self)
         except OSError:
             pass  # the client hung up, as some tests want

@@ -1,3 +1,5 @@
+"""Which addresses and URLs a tenant may make us call."""
+
 import ipaddress
 
 import pytest

@@ -1,10 +1,12 @@
+"""Sealed values open in their own row only, under every key of the ring."""
+
 import base64
 
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django.fixtures import Settings
 
 from gosend.lib import encryption
 
@@ -68,7 +70,7 @@ def test_the_message_of_a_refusal_tells_nothing_of_the_value() -> None:
     assert sealed.partition(":")[2] not in str(caught.value)
 
 
-def test_keys_can_be_changed_without_losing_what_was_sealed(settings: SettingsWrapper) -> None:
+def test_keys_can_be_changed_without_losing_what_was_sealed(settings: Settings) -> None:
     old, new = encryption.new_key(), encryption.new_key()
     settings.ENCRYPTION_KEYS = old
     first = encryption.seal("token", context=CONTEXT)
@@ -85,7 +87,7 @@ def test_keys_can_be_changed_without_losing_what_was_sealed(settings: SettingsWr
         encryption.open_sealed(first, context=CONTEXT)
 
 
-def test_another_key_under_the_same_name_opens_nothing(settings: SettingsWrapper) -> None:
+def test_another_key_under_the_same_name_opens_nothing(settings: Settings) -> None:
     name, _, _ = encryption.new_key().partition(":")
     settings.ENCRYPTION_KEYS = f"{name}:{base64.b64encode(b'a' * 32).decode()}"
     sealed = encryption.seal("token", context=CONTEXT)
@@ -108,7 +110,7 @@ def test_another_key_under_the_same_name_opens_nothing(settings: SettingsWrapper
         "a:" + "A" * 44 + "=",
     ],
 )
-def test_a_ring_that_is_none_is_refused_without_showing_it(settings: SettingsWrapper, ring: str) -> None:
+def test_a_ring_that_is_none_is_refused_without_showing_it(settings: Settings, ring: str) -> None:
     settings.ENCRYPTION_KEYS = ring
 
     with pytest.raises(encryption.BadKeyRing) as caught:

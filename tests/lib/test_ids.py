@@ -1,3 +1,5 @@
+"""Ids of the database, of requests and of clients."""
+
 import time
 from concurrent.futures import ThreadPoolExecutor
 

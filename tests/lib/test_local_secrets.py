@@ -1,3 +1,5 @@
+"""Secrets of a laptop are made once, whoever asks first."""
+
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Lines are JSON, and secrets and numbers stay out of them."""
+
 import io
 import json
 import logging

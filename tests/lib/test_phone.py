@@ -1,3 +1,5 @@
+"""What can be a phone number or a user id, and what a mask leaves of it."""
+
 import phonenumbers
 import pytest
 from hypothesis import given

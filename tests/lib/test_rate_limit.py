@@ -1,3 +1,5 @@
+"""The bucket counts exactly, in Redis and without it."""
+
 import logging
 import os
 import socket
@@ -8,7 +10,7 @@ from typing import Any
 
 import pytest
 import redis
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django.fixtures import Settings
 
 from gosend.lib import rate_limit
 from tests.lib.raw_server import RawServer
@@ -18,7 +20,7 @@ needs_redis = pytest.mark.skipif(not REDIS_URL, reason="REDIS_URL names no Redis
 
 
 @pytest.fixture(params=["in this process", pytest.param("in Redis", marks=needs_redis)])
-def store(request: pytest.FixtureRequest, settings: SettingsWrapper, caplog: pytest.LogCaptureFixture) -> Any:
+def store(request: pytest.FixtureRequest, settings: Settings, caplog: pytest.LogCaptureFixture) -> Any:
     settings.REDIS_URL = REDIS_URL if request.param == "in Redis" else ""
     yield request.param
     # Else the fall-back would have been tested under the name of Redis.
@@ -97,7 +99,7 @@ def test_many_at_once_never_get_more_than_burst_and_rate(key: str) -> None:
 
 
 @needs_redis
-def test_a_key_in_redis_goes_when_its_bucket_is_full(key: str, settings: SettingsWrapper) -> None:
+def test_a_key_in_redis_goes_when_its_bucket_is_full(key: str, settings: Settings) -> None:
     settings.REDIS_URL = REDIS_URL
 
     rate_limit.take(key=key, per_second=10, burst=5, cost=2)
@@ -114,7 +116,7 @@ def test_what_could_never_be_allowed_is_a_mistake(key: str, per_second: float, b
         rate_limit.take(key=key, per_second=per_second, burst=burst, cost=cost)
 
 
-def test_memory_stays_bounded_under_many_keys(settings: SettingsWrapper) -> None:
+def test_memory_stays_bounded_under_many_keys(settings: Settings) -> None:
     settings.REDIS_URL = ""
 
     for number in range(25_000):
@@ -153,7 +155,7 @@ def _counted(key: str) -> list[bool]:
     ],
 )
 def test_a_redis_that_refuses_or_hangs_is_replaced_by_this_process(
-    key: str, settings: SettingsWrapper, reply: bytes
+    key: str, settings: Settings, reply: bytes
 ) -> None:
     with _redis_that_says(reply) as server:
         settings.REDIS_URL = f"redis://127.0.0.1:{server.port}/0"
@@ -168,7 +170,7 @@ def test_a_redis_that_refuses_or_hangs_is_replaced_by_this_process(
 
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:{port}/0", "redis://nowhere.invalid:1/0", "http://odd"])
 def test_a_redis_that_is_not_there_is_replaced_by_this_process(
-    key: str, settings: SettingsWrapper, caplog: pytest.LogCaptureFixture, url: str
+    key: str, settings: Settings, caplog: pytest.LogCaptureFixture, url: str
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -180,7 +182,7 @@ def test_a_redis_that_is_not_there_is_replaced_by_this_process(
 
 
 def test_redis_is_asked_again_after_a_pause_and_the_trouble_is_said_once(
-    key: str, settings: SettingsWrapper, caplog: pytest.LogCaptureFixture
+    key: str, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     def talk(connection: socket.socket, server: RawServer) -> None:
         while data := connection.recv(65536):

@@ -1,3 +1,5 @@
+"""Signatures agree with the published vectors, and nothing malformed raises."""
+
 import base64
 import datetime
 import hashlib
