@@ -188,6 +188,11 @@ class BusinessAccount(models.Model):
     business_id = models.CharField(max_length=64, blank=True)
     display_name = models.CharField(max_length=200, blank=True)
     status = models.CharField(max_length=20, choices=Status, default=Status.PENDING)
+    messaging_limit = models.CharField(
+        max_length=20,
+        blank=True,
+        help_text="Meta's limit on people written to first in 24 hours (TIER_250 …); Meta enforces it.",
+    )
     external_reference = models.CharField(max_length=200, blank=True)
     is_sandbox = models.BooleanField(default=False)
     sealed_access_token = models.TextField(blank=True)

@@ -1,13 +1,12 @@
 """What Meta says about accounts and numbers: taken over, and told to the tenant."""
 
-from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
 from accounts import notices as room
-from accounts.models import BusinessAccount, MetaApp, PhoneNumber
+from accounts.models import BusinessAccount, MetaApp
 from gosend.whatsapp.events import (
     AccountAlert,
     AccountUpdate,
@@ -40,26 +39,26 @@ def take(*, item: Notice, app: MetaApp | None, is_sandbox: bool) -> None:
     if account is None:
         return
     with transaction.atomic():
-        match item:
-            case QualityUpdate():
-                if change := room.note_quality(account=account, update=item):
-                    _quality_changed(change, meta_event=item.event)
-            case NameUpdate():
-                room.note_name(account=account, update=item)
-            case CapabilityUpdate():
-                room.note_limit(account=account, limit=item.limit)
-            case AccountUpdate():
-                room.note_state(account=account, update=item)
-                if item.event in _ALARMING:
-                    _alert(account, type=item.event.lower(), severity="", description="", raw=item.raw)
-            case AccountAlert():
-                _alert(
-                    account,
-                    type=item.type.lower(),
-                    severity=item.severity.lower(),
-                    description=item.description,
-                    raw=item.raw,
-                )
+        _note(account, item)
+
+
+def _note(account: BusinessAccount, item: Notice) -> None:
+    match item:
+        case QualityUpdate():
+            if change := room.note_quality(account=account, update=item):
+                _quality_changed(change, meta_event=item.event)
+        case NameUpdate():
+            room.note_name(account=account, update=item)
+        case CapabilityUpdate():
+            room.note_limit(account=account, limit=item.limit)
+        case AccountUpdate():
+            room.note_state(account=account, update=item)
+            if item.event in _ALARMING:
+                _alert(account, type=item.event, severity="", description="", raw=item.raw)
+        case AccountAlert():
+            _alert(
+                account, type=item.type, severity=item.severity, description=item.description, raw=item.raw
+            )
 
 
 def _quality_changed(change: room.QualityChange, *, meta_event: str) -> None:
@@ -95,8 +94,8 @@ def _alert(
         occurred_at=timezone.now(),
         data={
             "alert": {
-                "type": type or "unknown",
-                "severity": severity or None,
+                "type": type.lower() or "unknown",
+                "severity": severity.lower() or None,
                 "description": description or None,
                 "waba_id": account.waba_id,
                 "account_status": account.status,
