@@ -89,19 +89,35 @@ def require_hears(account: BusinessAccount, *, app: MetaApp | None, is_sandbox: 
 
 
 def client_for(number: PhoneNumber) -> GraphClient:
-    """The Graph client that speaks for a number: the only line that knows test mode."""
-    account = number.business_account
-    if number.is_sandbox and not settings.SANDBOX_URL:
+    """The Graph client that speaks for a number."""
+    return _client(
+        number.business_account,
+        phone_number_id=number.phone_number_id,
+        display_phone_number=number.display_phone_number_normalized,
+    )
+
+
+def client_for_account(account: BusinessAccount) -> GraphClient:
+    """The Graph client that speaks for an account, of its templates for example."""
+    return _client(account)
+
+
+def _client(
+    account: BusinessAccount, *, phone_number_id: str = "", display_phone_number: str = ""
+) -> GraphClient:
+    """The only lines that know test mode."""
+    if account.is_sandbox and not settings.SANDBOX_URL:
         transport = SandboxTransport(
             waba_id=account.waba_id,
-            phone_number_id=number.phone_number_id,
-            display_phone_number=number.display_phone_number_normalized,
+            phone_number_id=phone_number_id,
+            display_phone_number=display_phone_number,
         )
         return GraphClient(transport=transport, token=SANDBOX_TOKEN)
     over_http = HttpTransport(
-        base_url=settings.SANDBOX_URL if number.is_sandbox else settings.META_GRAPH_URL,
+        base_url=settings.SANDBOX_URL if account.is_sandbox else settings.META_GRAPH_URL,
         version=settings.META_GRAPH_VERSION,
         timeout_seconds=settings.META_TIMEOUT_SECONDS,
     )
-    token = SANDBOX_TOKEN if number.is_sandbox else account.access_token
-    return GraphClient(transport=over_http, token=token)
+    return GraphClient(
+        transport=over_http, token=SANDBOX_TOKEN if account.is_sandbox else account.access_token
+    )

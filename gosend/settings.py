@@ -166,6 +166,8 @@ CELERY_BEAT_SCHEDULE = {
     for name in ("messaging.sweep", "messaging.ingest", "webhooks_app.sweep", "sandbox.post_callbacks")
 }
 CELERY_BEAT_SCHEDULE["messaging.forget"] = {"task": "messaging.forget", "schedule": 600}
+# Meta's callbacks tell of changes at once; this finds what they left out.
+CELERY_BEAT_SCHEDULE["templates_app.sync_all"] = {"task": "templates_app.sync_all", "schedule": 4 * 3600}
 
 # --- Meta ---------------------------------------------------------------------------------------
 META_GRAPH_URL = env("META_GRAPH_URL", "https://graph.facebook.com").rstrip("/")
