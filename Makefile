@@ -21,7 +21,7 @@ help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
 
 demo: set-up ## Everything at once, with a first message (ONCE=1 to end after it, PORT= for another port)
-	@exec $(HOLD) .venv/bin/python manage.py demo --port $(PORT) $(if $(filter-out 0 no false,$(ONCE)),--once)
+	@exec env -u DATABASE_URL -u REDIS_URL $(HOLD) .venv/bin/python manage.py demo --port $(PORT) $(if $(filter-out 0 no false,$(ONCE)),--once)
 
 test: set-up-dev ## Run the tests (ARGS= for pytest)
 	@exec $(HOLD) .venv/bin/python -m pytest --ds=tests.settings $(ARGS)

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.views import View
@@ -65,9 +66,17 @@ class MetaWebhook(View):
     def post(self, request: HttpRequest) -> HttpResponse:
         """Keep what is signed; what it says is read later, so nothing in it can fail here."""
         raw = body.read(request, limit=settings.META_MAX_BODY_BYTES)
-        app, is_sandbox = _sender(raw, request.headers.get("X-Hub-Signature-256"))
-        ingest.store(body=raw, app=app, is_sandbox=is_sandbox)
+        try:
+            _keep(raw, request)
+        except IntegrityError:
+            forget_secrets()  # the app was removed within the last seconds: look again, once
+            _keep(raw, request)
         return HttpResponse(status=200, content_type="text/plain; charset=utf-8")
+
+
+def _keep(raw: bytes, request: HttpRequest) -> None:
+    app, is_sandbox = _sender(raw, request.headers.get("X-Hub-Signature-256"))
+    ingest.store(body=raw, app=app, is_sandbox=is_sandbox)
 
 
 def _sender(raw: bytes, header: str | None) -> tuple[MetaApp | None, bool]:

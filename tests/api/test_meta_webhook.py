@@ -120,5 +120,16 @@ def test_an_app_whose_secret_cannot_be_read_stops_no_other(app: MetaApp) -> None
     assert _post(BODY, signing.hub_signature("app-secret", BODY)).status_code == 200
 
 
+@pytest.mark.django_db(transaction=True)
+def test_an_app_removed_a_moment_ago_is_refused(app: MetaApp) -> None:
+    raw = b'{"entry": []}'
+    assert _post(raw, signing.hub_signature("app-secret", raw)).status_code == 200
+    MetaApp.objects.all().delete()
+
+    refused = b'{"entry": [1]}'
+    assert _post(refused, signing.hub_signature("app-secret", refused)).status_code == 401
+    assert MetaEvent.objects.count() == 1
+
+
 def test_other_methods_are_405() -> None:
     assert Client().put("/meta/webhook").status_code == 405

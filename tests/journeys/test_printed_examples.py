@@ -2,21 +2,18 @@
 
 import json
 import re
-import shlex
 from typing import Any
 
 import pytest
 import requests
 
 from templates_app.models import Template
+from tests.journeys import printed
 from tests.journeys.conftest import Client
 from tests.material import needs_material, page
 
 pytestmark = [needs_material, pytest.mark.journey, pytest.mark.django_db(transaction=True)]
 
-PRINTED_HOST = "https://cloud.gosendapi.com"
-PRINTED_KEY = "gsk_live_..."
-PRINTED_NUMBER = "555123456789"
 DOCUMENTED_KEYS = {
     "id",
     "phone_number_id",
@@ -27,29 +24,6 @@ DOCUMENTED_KEYS = {
     "to_phone",
     "created_at",
 }
-
-
-def _curl(text: str, client: Client) -> requests.Response:
-    """Do what curl would do with a printed line, default content type included."""
-    words = shlex.split(text.replace("\\\n", " "))
-    assert words.pop(0) == "curl"
-    url, headers, data = "", {}, None
-    while words:
-        word = words.pop(0)
-        if word == "-H":
-            name, _, value = words.pop(0).partition(":")
-            headers[name] = value.strip()
-        elif word == "-d":
-            data = words.pop(0)
-        else:
-            url = word
-    headers = {name: value.replace(PRINTED_KEY, client.key) for name, value in headers.items()}
-    if data is not None:
-        headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
-        data = data.replace(PRINTED_NUMBER, client.number.phone_number_id)
-    url = url.replace(PRINTED_HOST, client.base_url)
-    method = "GET" if data is None else "POST"
-    return requests.request(method, url, headers=headers, data=data and data.encode(), timeout=10)
 
 
 def _json_after(text: str, heading: str) -> Any:
@@ -74,10 +48,10 @@ def _require_documented(answer: requests.Response, client: Client, *, kind: str)
 
 
 def test_the_printed_curl_line_for_a_text(client_of: Client) -> None:
-    printed = re.search(r"curl https://\S+/messages \\\n.*?\n  }'", page("gosendapi-messages"), re.DOTALL)
-    assert printed is not None
+    line = re.search(r"curl https://\S+/messages \\\n.*?\n  }'", page("gosendapi-messages"), re.DOTALL)
+    assert line is not None
 
-    _require_documented(_curl(printed[0], client_of), client_of, kind="text")
+    _require_documented(printed.curl(line[0], client_of), client_of, kind="text")
 
 
 def test_the_printed_template(client_of: Client) -> None:
@@ -100,13 +74,13 @@ def test_the_printed_template(client_of: Client) -> None:
 
 def test_the_printed_curl_line_for_a_status(client_of: Client) -> None:
     text = page("gosendapi-messages")
-    printed = re.search(r"curl https://\S+/messages/1234567890 \\\n[^\n]*", text)
-    assert printed is not None
+    line = re.search(r"curl https://\S+/messages/1234567890 \\\n[^\n]*", text)
+    assert line is not None
     body = _json_after(text, "\ntext\n\n")
     body["phone_number_id"] = client_of.number.phone_number_id
     sent = client_of.session.post(f"{client_of.base_url}/v1/messages", json=body, timeout=10).json()
 
-    answer = _curl(printed[0].replace("1234567890", sent["id"]), client_of)
+    answer = printed.curl(line[0].replace("1234567890", sent["id"]), client_of)
 
     assert answer.status_code == 200
     assert answer.json()["wa_message_id"] == sent["wa_message_id"]
