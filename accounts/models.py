@@ -31,7 +31,7 @@ class Tenant(models.Model):
 
     name = models.CharField(max_length=200)
     external_id = models.CharField(max_length=200, blank=True)
-    webhook_url = models.URLField(max_length=2048, blank=True)
+    webhook_url = models.CharField(max_length=2048, blank=True)
     plan = models.CharField(max_length=20, choices=Plan, default=Plan.STANDARD)
     status = models.CharField(max_length=20, choices=Status, default=Status.ACTIVE)
     on_unknown = models.CharField(
@@ -149,6 +149,9 @@ class MetaApp(models.Model):
     def _context(self, what: str) -> str:
         return f"accounts.MetaApp.{what}:{self.app_id}:{self.tenant_id or ''}"
 
+    def sealed_contexts(self) -> dict[str, str]:
+        return {f"sealed_{what}": self._context(what) for what in ("secret", "verify_token")}
+
     @property
     def secret(self) -> str:
         return encryption.open_sealed(self.sealed_secret, context=self._context("secret"))
@@ -196,6 +199,9 @@ class BusinessAccount(models.Model):
 
     def _context(self) -> str:
         return f"accounts.BusinessAccount.access_token:{self.waba_id}:{self.tenant_id}"
+
+    def sealed_contexts(self) -> dict[str, str]:
+        return {"sealed_access_token": self._context()}
 
     @property
     def access_token(self) -> str:
