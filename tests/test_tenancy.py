@@ -4,6 +4,7 @@ The walk goes over the URL configuration itself. An id in a route that OWNED can
 that LISTS and OPEN do not name, and an id in a request body that BODIES does not cover fail here.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -145,7 +146,7 @@ def _seen(response: HttpResponse) -> tuple[int, dict[str, Any]]:
 
 def _fill(route: str, ids: dict[str, str]) -> str:
     for name, value in ids.items():
-        route = route.replace(f"<str:{name}>", value).replace(f"<int:{name}>", value)
+        route = re.sub(rf"<\w+:{name}>", value, route)
     assert "<" not in route, route
     return f"/{route}"
 
