@@ -119,11 +119,21 @@ def _success(model: type[BaseModel] | list[type[BaseModel]] | None) -> OpenApiRe
     return OpenApiResponse(of(model), description=(model.__doc__ or "").strip())
 
 
-def _without_curls_type(result: dict[str, Any]) -> dict[str, Any]:
-    """JSON is what is asked for; what curl says by itself is tolerated, and no form is read."""
-    for operations in result["paths"].values():
-        for operation in operations.values():
-            operation.get("requestBody", {}).get("content", {}).pop(json.CurlParser.media_type, None)
+def _finish(result: dict[str, Any]) -> dict[str, Any]:
+    """Say what the generator cannot know of the bodies.
+
+    JSON is asked for: what curl says by itself is tolerated, but no form is read. And a union must come.
+    """
+    bodies = (
+        operation["requestBody"]
+        for operations in result["paths"].values()
+        for operation in operations.values()
+        if "requestBody" in operation
+    )
+    for body in bodies:
+        body["content"].pop(json.CurlParser.media_type, None)
+        if any("oneOf" in media["schema"] for media in body["content"].values()):
+            body["required"] = True
     return result
 
 
@@ -157,7 +167,7 @@ def document(dialect: str) -> dict[str, Any]:
     }
     with patched_settings(settings):
         made: dict[str, Any] = generator.get_schema(public=True)  # type: ignore[no-untyped-call]
-    return _without_curls_type(made)
+    return _finish(made)
 
 
 def as_yaml(dialect: str) -> str:
