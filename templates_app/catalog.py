@@ -2,8 +2,6 @@
 
 from accounts.models import PhoneNumber
 from gosend.lib.errors import DomainError
-from gosend.whatsapp import templates as sends
-from templates_app import parameters
 from templates_app.models import Template
 
 
@@ -19,13 +17,11 @@ class TemplatePaused(DomainError):
     code = "template_paused"
 
 
-def require_approved(*, number: PhoneNumber, content: sends.Template) -> Template | None:
-    """Return the template of the number's account, or say why this cannot be sent with it.
+def require_approved(*, number: PhoneNumber, name: str, language: str) -> Template | None:
+    """Return the template of the number's account, or say why it cannot be sent.
 
-    None for a live account whose templates we never read: then Meta decides. Raises, beside the errors
-    of this module, `parameters.TemplateParamMismatch`.
+    None for a live account whose templates we never read: then Meta decides.
     """
-    name, language = content.name, content.language.code
     template = Template.objects.filter(
         business_account_id=number.business_account_id, name=name, language=language
     ).first()
@@ -36,21 +32,13 @@ def require_approved(*, number: PhoneNumber, content: sends.Template) -> Templat
             f"No template {name[:100]!r} in language {language[:20]!r} for this number's account",
             details={"field": "template.name", "value": name[:100], "language": language[:20]},
         )
-    _require_approval(template)
-    parameters.require_fit(template, sent=content)
-    return template
-
-
-def _require_approval(template: Template) -> None:
     if template.status == Template.Status.PAUSED:
-        raise TemplatePaused(
-            f"Meta has paused the template {template.name!r}", details={"status": template.status}
-        )
+        raise TemplatePaused(f"Meta has paused the template {name!r}", details={"status": template.status})
     if template.status != Template.Status.APPROVED:
         raise TemplateNotApproved(
-            f"The template {template.name!r} is {template.status}, not APPROVED",
-            details={"status": template.status},
+            f"The template {name!r} is {template.status}, not APPROVED", details={"status": template.status}
         )
+    return template
 
 
 def _has_copy(number: PhoneNumber) -> bool:

@@ -1,5 +1,6 @@
 """What a send fills in, against our copy of the template."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -76,8 +77,8 @@ def carousel(*cards: dict[str, Any]) -> dict[str, Any]:
     return {"type": "carousel", "cards": list(cards)}
 
 
-def require_fit(known: list[dict[str, Any]], sent: list[dict[str, Any]], category: str = "UTILITY") -> None:
-    template = Template(name="visit", language="es", category=category, components=known)
+def require_fit(known: Sequence[object], sent: list[dict[str, Any]], category: str = "UTILITY") -> None:
+    template = Template(name="visit", language="es", category=category, components=list(known))
     value = {"name": "visit", "language": {"code": "es"}, "components": sent}
     asked = content.parse(type="template", value=value)
     assert isinstance(asked, content.Template)
