@@ -40,6 +40,12 @@ class Tenant(models.Model):
         default=OnUnknown.HOLD,
         help_text="What becomes of a send whose outcome stays unknown. Resending may send it twice.",
     )
+    requests_per_second = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Per live key, instead of the plan's."
+    )
+    requests_per_day = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Per live key, instead of the plan's."
+    )
     created_at = models.DateTimeField(db_default=Now())
 
     def __str__(self) -> str:
@@ -125,6 +131,18 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.label} ({self.prefix}…{self.last_four})"
+
+
+class KeyDay(models.Model):
+    """How many requests a key has drawn for one day (UTC); processes draw them in slices."""
+
+    api_key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, db_index=False, related_name="days")
+    day = models.DateField()
+    drawn = models.PositiveIntegerField()
+    slice = models.PositiveIntegerField(help_text="What the latest process drew.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["api_key", "day"], name="key_day_once")]
 
 
 class MetaApp(models.Model):

@@ -1,5 +1,7 @@
 """Connect numbers; the Graph client that speaks for each."""
 
+from collections.abc import Collection
+
 from django.conf import settings
 
 from accounts.models import ApiKey, BusinessAccount, Customer, MetaApp, PhoneNumber, Tenant
@@ -44,17 +46,24 @@ def find(*, tenant: Tenant, phone_number_id: str) -> PhoneNumber:
 
     Raises UnknownNumber, in the same words for a number of somebody else's.
     """
-    number = (
-        tenant.phone_numbers.select_related("business_account__customer")
-        .filter(phone_number_id=phone_number_id)
-        .first()
-    )
+    number = find_many(tenant=tenant, phone_number_ids=[phone_number_id]).get(phone_number_id)
     if number is None:
-        raise UnknownNumber(
-            "No phone number with this phone_number_id in this project",
-            details={"field": "phone_number_id", "value": phone_number_id[:100]},
-        )
+        raise unknown(phone_number_id)
     return number
+
+
+def find_many(*, tenant: Tenant, phone_number_ids: Collection[str]) -> dict[str, PhoneNumber]:
+    """The same for several at once; those the tenant does not have are left out."""
+    numbers = tenant.phone_numbers.select_related("business_account__customer")
+    found = numbers.filter(phone_number_id__in=phone_number_ids)
+    return {number.phone_number_id: number for number in found}
+
+
+def unknown(phone_number_id: str) -> UnknownNumber:
+    return UnknownNumber(
+        "No phone number with this phone_number_id in this project",
+        details={"field": "phone_number_id", "value": phone_number_id[:100]},
+    )
 
 
 def require_sendable(number: PhoneNumber, *, tenant: Tenant, environment: str) -> None:

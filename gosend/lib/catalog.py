@@ -200,8 +200,8 @@ _ROWS = (
     (
         "rate_limited_api_key",
         429,
-        "The key's requests per second are used up.",
-        "Wait the seconds in retry_after_seconds.",
+        "The key's requests of this second, or of this day (UTC), are used up.",
+        "Wait the seconds in retry_after_seconds: at the end of the day they are many.",
     ),
     (
         "rate_limited_phone_number",
@@ -209,7 +209,12 @@ _ROWS = (
         "The number's messages per second are used up.",
         "Wait the seconds in retry_after_seconds, or send with ?async=true.",
     ),
-    ("queue_full", 429, "10,000 messages already wait on this number.", "Wait until the queue is shorter."),
+    (
+        "queue_full",
+        429,
+        "10,000 messages already wait on this number.",
+        "Wait until the queue is shorter; it goes out at the number's messages per second.",
+    ),
     # Meta and ourselves
     (
         "meta_error",
