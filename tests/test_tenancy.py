@@ -66,11 +66,12 @@ OWNED: dict[str, Callable[[Party], list[str]]] = {
         str(party.number.business_account.pk),
         party.number.business_account.waba_id,
     ],
+    "phone_number_id": lambda party: [str(party.number.pk), party.number.phone_number_id],
     "template_id": _template,
     "conversation_id": _conversation,
 }
 # Routes without ids: each shows only what is the caller's own.
-LISTS = {"v1/me", "v1/messages", "v1/webhooks"}
+LISTS = {"v1/me", "v1/messages", "v1/wabas", "v1/webhooks"}
 # Bodies for methods that look at the body before they look for the object.
 NEEDED: dict[tuple[str, str], dict[str, Any]] = {}
 

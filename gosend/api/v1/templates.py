@@ -173,7 +173,11 @@ class TemplateDetail(TenantView):
 
 
 def _find(request: TenantRequest, waba_id: str, template_id: str) -> tuple[BusinessAccount, Template]:
-    account = wabas.find(request, waba_id)
+    """The account and its template; one answer for both when there is none, so that neither shows."""
+    try:
+        account = wabas.find(request, waba_id)
+    except errors.NotFound:
+        raise _not_found() from None
     rows = Template.objects.filter(business_account=account)
     template = wabas.by_either_id(rows, template_id, metas="meta_template_id")
     if template is None:
