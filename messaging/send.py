@@ -15,7 +15,8 @@ from gosend.lib.errors import DomainError
 from gosend.whatsapp import content as contents
 from messaging import announce, contacts, conversations, deliver, idempotency, throughput
 from messaging.models import Dispatch, Message, MessageContent
-from templates_app import catalog
+from templates_app import catalog, parameters
+from templates_app.models import Template
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ class Sender:
 
 
 Verdict = Message | DomainError
-_TemplateCheck = Callable[[PhoneNumber, str, str], DomainError | None]
+_Templates = Callable[[PhoneNumber, contents.Template], Template | None]
 
 
 def accept(
@@ -68,12 +69,12 @@ def accept(
     Synchronous by default: the message has then been handed to Meta, and its status says how that
     went (sent, failed, unknown, or queued when Meta asked us to wait). Raises the errors of
     `numbers.require_sendable`, InvalidRecipient, `conversations.WindowClosed`, those of
-    `templates_app.catalog`, `idempotency.InProgress`, and `throughput.NumberOverLimit` or, when
-    asynchronous, `throughput.QueueFull`; nothing is stored then.
+    `templates_app.catalog` and `templates_app.parameters`, `idempotency.InProgress`, and
+    `throughput.NumberOverLimit` or, when asynchronous, `throughput.QueueFull`; nothing is stored then.
     """
     asked = Asked(number, to, content, context_wamid, tracking)
     sender = Sender(tenant, environment, request_id, api_key)
-    _check(asked, sender, _template_check())
+    _check(asked, sender, _approved_templates())
     if is_async and not throughput.room(number=number):
         raise throughput.queue_full(number)
     with nullcontext() if is_async else throughput.one(number=number), transaction.atomic():
@@ -110,12 +111,12 @@ def accept_many(
     have raised.
     """
     sender = Sender(tenant, environment, request_id, api_key)
-    check_template = _template_check()
+    approved = _approved_templates()
     verdicts: dict[int, Verdict] = {}
     by_number: dict[int, list[int]] = {}
     for index, one in enumerate(asked):
         try:
-            _check(one, sender, check_template)
+            _check(one, sender, approved)
         except DomainError as error:
             verdicts[index] = error
         else:
@@ -134,14 +135,14 @@ def _store_queued(number: PhoneNumber, asked: Sequence[Asked], sender: Sender) -
     return [*stored, *(throughput.queue_full(number) for _ in asked[room:])]
 
 
-def _check(asked: Asked, sender: Sender, check_template: _TemplateCheck) -> None:
+def _check(asked: Asked, sender: Sender, approved: _Templates) -> None:
     """Refuse one message for what can be known before its recipient is looked up."""
     numbers.require_sendable(asked.number, tenant=sender.tenant, environment=sender.environment)
     require_recipient(asked.to)
     if isinstance(asked.content, contents.Template):
-        error = check_template(asked.number, asked.content.name, asked.content.language.code)
-        if error is not None:
-            raise error
+        template = approved(asked.number, asked.content)
+        if template is not None:
+            parameters.require_fit(template, sent=asked.content)
 
 
 def require_recipient(to: str) -> None:
@@ -154,21 +155,24 @@ def require_recipient(to: str) -> None:
         )
 
 
-def _template_check() -> _TemplateCheck:
+def _approved_templates() -> _Templates:
     """Look each template up once, however many messages use it."""
-    known: dict[tuple[int, str, str], DomainError | None] = {}
+    known: dict[tuple[int, str, str], Template | DomainError | None] = {}
 
-    def check(number: PhoneNumber, name: str, language: str) -> DomainError | None:
+    def find(number: PhoneNumber, sent: contents.Template) -> Template | None:
+        name, language = sent.name, sent.language.code
         key = (number.business_account_id, name, language)
         if key not in known:
             try:
-                catalog.require_approved(number=number, name=name, language=language)
-                known[key] = None
+                known[key] = catalog.require_approved(number=number, name=name, language=language)
             except DomainError as error:
                 known[key] = error
-        return known[key]
+        found = known[key]
+        if isinstance(found, DomainError):
+            raise found
+        return found
 
-    return check
+    return find
 
 
 def _required(verdict: Verdict) -> Message:
@@ -227,6 +231,6 @@ def _insert(number: PhoneNumber, asked: Sequence[Asked], sender: Sender) -> list
 
 def _body(asked: Asked) -> dict[str, object]:
     body: dict[str, object] = {"type": asked.content.type, asked.content.type: asked.content.to_graph()}
-    if asked.context_wamid:
+    if asked.context_wamid and asked.content.takes_context:
         body["context"] = {"message_id": asked.context_wamid}
     return body

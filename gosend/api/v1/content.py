@@ -42,11 +42,12 @@ def read(data: Mapping[str, Any]) -> MessageIn:
     phone_number_id = _text(data, "phone_number_id")
     to = _recipient(data)
     kind = _text(data, "type")
+    content = _content(kind, data)
     return MessageIn(
         phone_number_id=phone_number_id,
         to=to,
-        content=_content(kind, data),
-        context_wamid=_context(data.get("context")),
+        content=content,
+        context_wamid=_context(data.get("context"), content),
         tracking=_optional(data.get("biz_opaque_callback_data"), "biz_opaque_callback_data", _MAX_TRACKING),
     )
 
@@ -135,10 +136,12 @@ def _refused(violations: list[contents.Violation]) -> DomainError:
     )
 
 
-def _context(value: Any) -> str | None:
+def _context(value: Any, content: contents.Content) -> str | None:
     """Read `{"message_id": "wamid.…"}`: the message that this one answers."""
     if value is None:
         return None
+    if not content.takes_context:
+        raise _wrong("context", f"absent: a {content.type} answers no other message", value)
     if not isinstance(value, Mapping):
         raise _wrong("context", "an object with message_id", value)
     return _optional(value.get("message_id"), "context.message_id", _MAX_WAMID) or None
