@@ -1,5 +1,6 @@
 """Accept messages: check, store, queue. Every dialect ends here."""
 
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from messaging import announce, contacts, conversations, deliver, idempotency, t
 from messaging.models import Dispatch, Message, MessageContent
 from templates_app import catalog, parameters
 from templates_app.models import Template
+
+log = logging.getLogger(__name__)
 
 
 class InvalidRecipient(DomainError):
@@ -81,9 +84,17 @@ def accept(
         if is_async:
             doorbell.ring("messaging.drain", number_id=number.pk)
     if not is_async:
+        _deliver(message)
+    return message
+
+
+def _deliver(message: Message) -> None:
+    """Send at once. The message is accepted, so whatever breaks now must not read as a refusal."""
+    try:
         deliver.now(message=message)
         message.refresh_from_db(fields=["status", "wamid", "error", "sent_at", "failed_at", "attempt_count"])
-    return message
+    except Exception:
+        log.exception("message %s is accepted, but could not be sent at once", message.pk)
 
 
 def accept_many(
@@ -127,16 +138,21 @@ def _store_queued(number: PhoneNumber, asked: Sequence[Asked], sender: Sender) -
 def _check(asked: Asked, sender: Sender, approved: _Templates) -> None:
     """Refuse one message for what can be known before its recipient is looked up."""
     numbers.require_sendable(asked.number, tenant=sender.tenant, environment=sender.environment)
-    if not (phone.is_e164_digits(asked.to) or phone.is_user_id(asked.to)):
-        raise InvalidRecipient(
-            "Validation failed: 'to' must be E164 format: digits only, country code first,"
-            " no plus sign, spaces, dashes or parentheses",
-            details={"field": "to", "value": asked.to[:100]},
-        )
+    require_recipient(asked.to)
     if isinstance(asked.content, contents.Template):
         template = approved(asked.number, asked.content)
         if template is not None:
             parameters.require_fit(template, sent=asked.content)
+
+
+def require_recipient(to: str) -> None:
+    """Refuse what is neither a phone number in plain digits nor a WhatsApp user id."""
+    if not (phone.is_e164_digits(to) or phone.is_user_id(to)):
+        raise InvalidRecipient(
+            "Validation failed: 'to' must be E164 format: digits only, country code first,"
+            " no plus sign, spaces, dashes or parentheses",
+            details={"field": "to", "value": to[:100]},
+        )
 
 
 def _approved_templates() -> _Templates:

@@ -7,19 +7,15 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from gosend.api import errors, schema
-from gosend.lib import phone
 from gosend.lib.errors import DomainError
 from gosend.whatsapp import content as contents
+from messaging import send
 
 # Meta takes as much; longer values would be cut on the way back.
 _MAX_TRACKING = 512
 _MAX_WAMID = 255
 # Characters of a refused value that are told back.
 _SHOWN = 100
-
-
-class InvalidPhoneNumber(DomainError):
-    code = "invalid_phone_number"
 
 
 class InvalidMessageType(DomainError):
@@ -105,11 +101,7 @@ def _shape(kind: str, model: type[BaseModel]) -> dict[str, Any]:
 
 def _recipient(data: Mapping[str, Any]) -> str:
     to = _text(data, "to")
-    if not (phone.is_e164_digits(to) or phone.is_user_id(to)):
-        raise InvalidPhoneNumber(
-            "Validation failed: 'to' must be E164 format: digits only, country code first",
-            details={"field": "to", "value": to[:_SHOWN]},
-        )
+    send.require_recipient(to)
     return to
 
 
