@@ -86,8 +86,10 @@ KEYS = st.sampled_from(["type", "id", "link", "body", "action", "components", "p
 
 
 @pytest.fixture(autouse=True)
-def _unhurried(settings: Settings) -> None:
+def _unhurried(settings: Settings, number: PhoneNumber) -> None:
     settings.API_RATE_LIMITS = dict.fromkeys(settings.API_RATE_LIMITS, 100_000)
+    number.throughput_tier = PhoneNumber.Tier.UNLIMITED
+    number.save()
 
 
 @pytest.fixture(autouse=True)
