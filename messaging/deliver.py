@@ -24,9 +24,10 @@ from accounts import numbers
 from accounts.models import PhoneNumber
 from gosend.lib import doorbell
 from gosend.whatsapp import content as contents
+from gosend.whatsapp import links
 from gosend.whatsapp.client import Accepted, GraphClient
 from gosend.whatsapp.errors import GraphError, Outcome
-from messaging import opaque, statuses
+from messaging import media, opaque, statuses
 from messaging.models import Dispatch, Message
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,15 @@ class _Intent:
     message: Message
     phone_number_id: str
     body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Linked:
+    """A claim whose message names files that have to be at Meta before anything is intended."""
+
+    claim: Claim
+    number: PhoneNumber
+    links: tuple[links.Link, ...]
 
 
 Answer = Accepted | GraphError
@@ -86,7 +96,20 @@ def numbers_due() -> list[int]:
 
 
 def _send(client: GraphClient, claims: list[Claim]) -> None:
-    intents = [intent for claim in claims if (intent := _intend(claim)) is not None]
+    found = [_intend(claim) for claim in claims]
+    _hand_over(client, [intent for intent in found if isinstance(intent, _Intent)])
+    linked = [waiting for waiting in found if isinstance(waiting, _Linked)]
+    if not linked:
+        return
+    wanted = [waiting.links for waiting in linked]
+    for index, files in media.bring_all(client=client, number=linked[0].number, wanted=wanted):
+        if isinstance(files, media.NotBrought):
+            _put_off(linked[index].claim, files)
+        elif isinstance(intent := _intend(linked[index].claim, files), _Intent):
+            _hand_over(client, [intent])
+
+
+def _hand_over(client: GraphClient, intents: list[_Intent]) -> None:
     for intent, answer in _call_all(client, intents):
         try:
             _record(intent, answer)
@@ -129,14 +152,19 @@ def _claim(condition: str, parameters: list[Any], *, limit: int) -> list[Claim]:
     return [Claim(message_id, token, epoch) for message_id, epoch in rows]
 
 
-def _intend(claim: Claim) -> _Intent | None:
-    """Commit that the call is about to be made; None when the claim no longer holds."""
+def _intend(claim: Claim, files: media.Ids | None = None) -> _Intent | _Linked | None:
+    """Commit that the call is about to be made; None when the claim no longer holds.
+
+    Without `files` nothing is committed for a message that names files by link.
+    """
     with transaction.atomic():
         message = (
             Message.objects.select_for_update(of=("self",))
             .select_related("phone_number", "content")
             .get(pk=claim.message_id)
         )
+        if files is None and (found := links.find(message.content.body)):
+            return _Linked(claim, message.phone_number, found)
         lease = timedelta(seconds=settings.CLAIM_LEASE_SECONDS)
         held = _held(claim, Dispatch.State.CLAIMED, lease_expires_at__gt=Now())
         if not held.update(state=Dispatch.State.SENDING, lease_expires_at=Now() + lease):
@@ -146,9 +174,28 @@ def _intend(claim: Claim) -> _Intent | None:
     attempt = message.attempt_count + 1
     body = {
         **contents.envelope(to=message.peer, opaque=opaque.write(message_id=message.pk, attempt=attempt)),
-        **message.content.body,
+        **links.replace(message.content.body, files or {}),
     }
     return _Intent(claim, message, message.phone_number.phone_number_id, body)
+
+
+def _put_off(claim: Claim, problem: media.NotBrought) -> None:
+    """Nothing of the message went out: back to the queue, or failed when no try would help."""
+    with transaction.atomic():
+        Message.objects.select_for_update().only("pk").get(pk=claim.message_id)
+        held = _held(claim, Dispatch.State.CLAIMED)
+        tries = held.values_list("claim_count", flat=True).first()
+        if tries is None:
+            return
+        delay = problem.delay(tries)
+        if delay is None:
+            held.delete()
+            failed = Message.Status.FAILED
+            statuses.advance(message_id=claim.message_id, to=failed, at=timezone.now(), error=problem.error)
+        else:
+            due_at = Now() + timedelta(seconds=delay)
+            held.update(state=Dispatch.State.QUEUED, due_at=due_at, lease_expires_at=None)
+            statuses.mark(message_id=claim.message_id, to=Message.Status.QUEUED, error=problem.error)
 
 
 def _record(intent: _Intent, answer: Answer) -> None:

@@ -148,7 +148,7 @@ def test_a_lease_that_still_runs_is_left_alone(send_text: SendText) -> None:
 def test_a_worker_that_wakes_too_late_changes_nothing(send_text: SendText) -> None:
     message = send_text(is_async=True)
     intent = deliver._intend(_claim(message))
-    assert intent is not None
+    assert isinstance(intent, deliver._Intent)
     _end_leases()
     recover.leases_ended()
 
