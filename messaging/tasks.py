@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from gosend.lib import doorbell
-from messaging import deliver, idempotency, ingest, recover
+from messaging import deliver, idempotency, inbound_media, ingest, media, recover
 
 
 @shared_task(name="messaging.drain")
@@ -29,3 +29,12 @@ def sweep() -> None:
 def forget() -> None:
     while idempotency.forget_expired():
         pass
+    while media.forget_expired():
+        pass
+    while inbound_media.purge():
+        pass
+
+
+@shared_task(name="messaging.fetch_media")
+def fetch_media() -> None:
+    inbound_media.fetch_due()

@@ -43,6 +43,7 @@ LIMITS: dict[str, Limit] = {
     # A template's moving picture is a video without sound.
     "gif": Limit(("video/mp4",), 16 * MB),
 }
+MIME_TYPES = tuple(dict.fromkeys(mime_type for limit in LIMITS.values() for mime_type in limit.mime_types))
 MAX_STILL_STICKER_BYTES = 100 * KB
 MAX_BYTES = max(limit.max_bytes for limit in LIMITS.values())
 
