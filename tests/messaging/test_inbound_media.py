@@ -85,7 +85,9 @@ def test_a_file_is_fetched_over_http_too(
 def test_the_tenant_is_told_where_the_file_is(
     tell: Tell, number: PhoneNumber, tenant: Tenant, settings: Settings
 ) -> None:
-    factories.WebhookEndpointFactory.create(tenant=tenant, phone_number=number, events=["message.received"])
+    factories.WebhookEndpointFactory.create(
+        tenant=tenant, phone_number=number, events=["whatsapp.message.received"]
+    )
 
     file, _ = arrives(tell, number)
 
@@ -96,7 +98,9 @@ def test_the_tenant_is_told_where_the_file_is(
 
 
 def test_a_text_has_no_file_and_no_address(tell: Tell, number: PhoneNumber, tenant: Tenant) -> None:
-    factories.WebhookEndpointFactory.create(tenant=tenant, phone_number=number, events=["message.received"])
+    factories.WebhookEndpointFactory.create(
+        tenant=tenant, phone_number=number, events=["whatsapp.message.received"]
+    )
 
     tell(envelope(number, messages=[text_message("wamid.text")]))
 

@@ -133,7 +133,10 @@ class MediaDetail(TenantView):
             stream = default_storage.open(file.path)
         except FileNotFoundError as error:
             raise inbound_media.MediaGone("The file is not kept any more") from error
-        return FileResponse(stream, headers=_headers(file.mime_type, file.filename, file.size or 0))
+        response = FileResponse(stream)
+        for name, value in _headers(file.mime_type, file.filename, file.size or 0).items():
+            response[name] = value  # over what Django guesses from the path
+        return response
 
 
 def _headers(mime_type: str, filename: str, size: int) -> dict[str, str]:
@@ -151,7 +154,7 @@ def _headers(mime_type: str, filename: str, size: int) -> dict[str, str]:
     }
 
 
-def _checked(file: UploadedFile[bytes], *, stated: str) -> tuple[str, bytes]:
+def _checked(file: "UploadedFile[bytes]", *, stated: str) -> tuple[str, bytes]:
     """Return the type and the bytes; the bytes decide, and must agree with what was stated."""
     kinds = files.kinds_of(stated)
     if not kinds:
@@ -201,7 +204,7 @@ def _text(request: TenantRequest, field: str, *, default: str | None = None) -> 
     return value
 
 
-def _digest(file: UploadedFile[bytes]) -> list[str]:
+def _digest(file: "UploadedFile[bytes]") -> list[str]:
     digest = hashlib.sha256()
     for chunk in file.chunks():
         digest.update(chunk)
