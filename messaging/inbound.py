@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from accounts.models import PhoneNumber
 from gosend.whatsapp.events import InboundMessage
-from messaging import announce, contacts, conversations
+from messaging import announce, contacts, conversations, inbound_media
 from messaging.models import Message, MessageContent
 
 
@@ -58,7 +58,12 @@ def _store(number: PhoneNumber, item: InboundMessage) -> Message:
         created_at=written_at,
     )
     MessageContent.objects.create(message=message, body=item.message)
+    file = inbound_media.expect(message=message, meta_message=item.message)
     announce.message_received(
-        message=message, meta_message=item.message, conversation=conversation, is_new=is_new
+        message=message,
+        meta_message=item.message,
+        conversation=conversation,
+        is_new=is_new,
+        media_url=inbound_media.address_of(file) if file else "",
     )
     return message

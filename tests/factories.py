@@ -253,6 +253,29 @@ class MetaEventFactory(DjangoModelFactory[messaging.MetaEvent]):
     digest = factory.LazyAttribute(lambda event: hashlib.sha256(event.body).digest())
 
 
+class MediaUploadFactory(DjangoModelFactory[messaging.MediaUpload]):
+    class Meta:
+        model = messaging.MediaUpload
+
+    phone_number = factory.SubFactory(PhoneNumberFactory)
+    kind = "image"
+    url_digest = factory.Sequence(lambda n: hashlib.sha256(b"link %d" % n).digest())
+    media_id = factory.Sequence(lambda n: str(1_000_000_000_000_000 + n))
+    expires_at = LONG_AGO
+
+
+class MediaFileFactory(DjangoModelFactory[messaging.MediaFile]):
+    """A file that waits to be fetched."""
+
+    class Meta:
+        model = messaging.MediaFile
+
+    tenant = factory.SelfAttribute("phone_number.tenant")
+    phone_number = factory.SubFactory(PhoneNumberFactory)
+    media_id = factory.Sequence(lambda n: str(2_000_000_000_000_000 + n))
+    mime_type = "image/png"
+
+
 class IdempotentAnswerFactory(DjangoModelFactory[messaging.IdempotentAnswer]):
     class Meta:
         model = messaging.IdempotentAnswer

@@ -15,7 +15,7 @@ from gosend.api.v1 import content, envelope
 from gosend.api.view import TenantRequest, TenantView
 from gosend.lib import ids, logs
 from gosend.lib.errors import DomainError
-from messaging import send
+from messaging import media, send
 from messaging.models import Message
 
 _YES = frozenset({"1", "true", "yes"})
@@ -124,6 +124,9 @@ def find(request: TenantRequest, message_id: str) -> Message:
 def _answer(message: Message) -> Response:
     if message.status == Message.Status.FAILED:
         error = message.error or {}
+        if refusal := media.refusal_in(error):
+            ours = refusal(error["message"], details={"message_id": str(message.pk), "error": error})
+            return errors.to_response(ours, {})
         refused = MetaRefused(
             f"Meta refused the message: {error.get('title') or 'no reason given'}",
             details={"message_id": str(message.pk), "meta": error},

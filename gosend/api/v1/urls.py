@@ -2,10 +2,22 @@
 
 from django.urls import path
 
-from gosend.api.v1 import batch, me, messages, phone_numbers, read_receipts, templates, wabas, webhooks
+from gosend.api.v1 import (
+    batch,
+    me,
+    media,
+    messages,
+    phone_numbers,
+    read_receipts,
+    templates,
+    wabas,
+    webhooks,
+)
 
 urlpatterns = [
     path("me", me.MeDetail.as_view(), name="v1.me"),
+    path("media", media.MediaList.as_view(), name="v1.media"),
+    path("media/<str:media_id>", media.MediaDetail.as_view(), name="v1.media_file"),
     path("messages", messages.MessageList.as_view(), name="v1.messages"),
     path("messages/batch", batch.MessageBatch.as_view(), name="v1.message_batch"),
     path("messages/<path:message_id>/read", read_receipts.MessageRead.as_view(), name="v1.message_read"),
