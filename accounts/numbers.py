@@ -3,11 +3,12 @@
 from collections.abc import Collection
 
 from django.conf import settings
-from gosend.sandbox.transport import SandboxTransport
-from gosend.whatsapp.client import GraphClient, HttpTransport
+from django.db.models import Q
 
 from accounts.models import ApiKey, BusinessAccount, Customer, MetaApp, PhoneNumber, Tenant
 from gosend.lib.errors import DomainError
+from gosend.sandbox.transport import SandboxTransport
+from gosend.whatsapp.client import GraphClient, HttpTransport
 
 # A pretend Meta takes any token but none.
 SANDBOX_TOKEN = "sandbox"  # noqa: S105
@@ -54,7 +55,7 @@ def find(*, tenant: Tenant, phone_number_id: str) -> PhoneNumber:
 
 def find_many(*, tenant: Tenant, phone_number_ids: Collection[str]) -> dict[str, PhoneNumber]:
     """The same for several at once; those the tenant does not have are left out."""
-    numbers = tenant.phone_numbers.select_related("business_account__customer")
+    numbers = tenant.phone_numbers.select_related("business_account__customer", "tenant")
     found = numbers.filter(phone_number_id__in=phone_number_ids)
     return {number.phone_number_id: number for number in found}
 
@@ -73,13 +74,32 @@ def require_sendable(number: PhoneNumber, *, tenant: Tenant, environment: str) -
         raise EnvironmentMismatch(f"A {environment} key cannot be used with a {kind} number")
     if tenant.status == Tenant.Status.SUSPENDED:
         raise TenantSuspended("This project is suspended")
+    if (reason := why_not_sendable(number)) is not None:
+        raise reason
+
+
+def why_not_sendable(number: PhoneNumber) -> DomainError | None:
+    """Say what keeps a number from sending; None when nothing does."""
     account = number.business_account
+    if number.tenant.status == Tenant.Status.SUSPENDED:
+        return TenantSuspended("This project is suspended")
     if account.status == BusinessAccount.Status.SUSPENDED:
-        raise AccountSuspended("The WhatsApp Business Account of this number is suspended")
+        return AccountSuspended("The WhatsApp Business Account of this number is suspended")
     if account.customer.status == Customer.Status.SUSPENDED:
-        raise CustomerSuspended("The customer that owns this number is suspended")
+        return CustomerSuspended("The customer that owns this number is suspended")
     if number.status != PhoneNumber.Status.ACTIVE:
-        raise NumberNotConnected(f"The number is {number.status}, so it cannot send")
+        return NumberNotConnected(f"The number is {number.status}, so it cannot send")
+    return None
+
+
+def sendable(prefix: str = "") -> Q:
+    """The same as a condition on rows; `prefix` leads to the number."""
+    held = (
+        Q(**{f"{prefix}tenant__status": Tenant.Status.SUSPENDED})
+        | Q(**{f"{prefix}business_account__status": BusinessAccount.Status.SUSPENDED})
+        | Q(**{f"{prefix}business_account__customer__status": Customer.Status.SUSPENDED})
+    )
+    return Q(**{f"{prefix}status": PhoneNumber.Status.ACTIVE}) & ~held
 
 
 def require_hears(account: BusinessAccount, *, app: MetaApp | None, is_sandbox: bool) -> None:
@@ -89,19 +109,35 @@ def require_hears(account: BusinessAccount, *, app: MetaApp | None, is_sandbox: 
 
 
 def client_for(number: PhoneNumber) -> GraphClient:
-    """The Graph client that speaks for a number: the only line that knows test mode."""
-    account = number.business_account
-    if number.is_sandbox and not settings.SANDBOX_URL:
+    """The Graph client that speaks for a number."""
+    return _client(
+        number.business_account,
+        phone_number_id=number.phone_number_id,
+        display_phone_number=number.display_phone_number_normalized,
+    )
+
+
+def client_for_account(account: BusinessAccount) -> GraphClient:
+    """The Graph client that speaks for an account, of its templates for example."""
+    return _client(account)
+
+
+def _client(
+    account: BusinessAccount, *, phone_number_id: str = "", display_phone_number: str = ""
+) -> GraphClient:
+    """The only lines that know test mode."""
+    if account.is_sandbox and not settings.SANDBOX_URL:
         transport = SandboxTransport(
             waba_id=account.waba_id,
-            phone_number_id=number.phone_number_id,
-            display_phone_number=number.display_phone_number_normalized,
+            phone_number_id=phone_number_id,
+            display_phone_number=display_phone_number,
         )
         return GraphClient(transport=transport, token=SANDBOX_TOKEN)
     over_http = HttpTransport(
-        base_url=settings.SANDBOX_URL if number.is_sandbox else settings.META_GRAPH_URL,
+        base_url=settings.SANDBOX_URL if account.is_sandbox else settings.META_GRAPH_URL,
         version=settings.META_GRAPH_VERSION,
         timeout_seconds=settings.META_TIMEOUT_SECONDS,
     )
-    token = SANDBOX_TOKEN if number.is_sandbox else account.access_token
-    return GraphClient(transport=over_http, token=token)
+    return GraphClient(
+        transport=over_http, token=SANDBOX_TOKEN if account.is_sandbox else account.access_token
+    )

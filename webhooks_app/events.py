@@ -33,6 +33,7 @@ CATALOG: Mapping[str, Scope] = {
     "conversation.ended": Scope.PHONE,
     "phone_number.created": Scope.PROJECT,
     "phone_number.deleted": Scope.PROJECT,
+    "phone_number.quality": Scope.PROJECT,
     "template.approved": Scope.PROJECT,
     "template.rejected": Scope.PROJECT,
     "template.paused": Scope.PROJECT,

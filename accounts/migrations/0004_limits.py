@@ -7,15 +7,10 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0001_initial'),
+        ('accounts', '0002_messaging_limit'),
     ]
 
     operations = [
-        migrations.AddField(
-            model_name='businessaccount',
-            name='messaging_limit',
-            field=models.CharField(blank=True, help_text="Meta's limit on people written to first in 24 hours (TIER_250 …); Meta enforces it.", max_length=20),
-        ),
         migrations.AddField(
             model_name='tenant',
             name='requests_per_day',

@@ -11,6 +11,8 @@ from django.db import transaction
 from accounts import keys, tenants
 from accounts.keys import ExpiredKey, MalformedKey, UnknownKey
 from accounts.models import ApiKey, PhoneNumber, User
+from gosend.sandbox import shelf
+from gosend.sandbox.shelf import RowShelf
 from templates_app.models import Template
 
 _OPERATOR = "operator"
@@ -87,21 +89,17 @@ def _operator(demo: Demo) -> User:
 
 
 def _templates(number: PhoneNumber) -> None:
-    bodies = {
-        ("hello_world", "en_US"): "Hello World",
-        (
-            "appointment_reminder",
-            "es_AR",
-        ): "Hola {{1}}, te recordamos tu turno el {{2}}. ¡Te esperamos!",
-    }
-    for (name, language), text in bodies.items():
+    """Copy what the sandbox has to begin with; the demo's server begins with the same."""
+    account = number.business_account
+    for held in shelf.starters():
+        RowShelf(account.waba_id).put(held)
         Template.objects.create(
             tenant_id=number.tenant_id,
-            business_account=number.business_account,
-            meta_template_id=f"999{secrets.randbelow(10**12):012d}",
-            name=name,
-            language=language,
-            category=Template.Category.UTILITY,
+            business_account=account,
+            meta_template_id=held.template_id,
+            name=held.name,
+            language=held.language,
+            category=held.category,
             status=Template.Status.APPROVED,
-            components=[{"type": "BODY", "text": text}],
+            components=held.components,
         )

@@ -172,6 +172,24 @@ _ROWS = (
         "Send as many parameters, of the kinds, as the template has places.",
     ),
     (
+        "invalid_template",
+        422,
+        "The template breaks one of Meta's rules, so Meta was not asked.",
+        "Each entry of details.errors names the path, the limit and the value.",
+    ),
+    (
+        "template_exists",
+        409,
+        "The account already has a template of this name and language.",
+        "Choose another name, or delete that template first.",
+    ),
+    (
+        "waba_not_connected",
+        409,
+        "There is no access token for the WhatsApp Business Account.",
+        "Finish connecting the account, then repeat.",
+    ),
+    (
         "waba_suspended",
         403,
         "The WhatsApp Business Account cannot send.",
