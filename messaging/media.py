@@ -1,6 +1,7 @@
 """Files that messages name by link: downloaded, checked, uploaded to Meta, remembered for a while."""
 
 import hashlib
+import logging
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -21,6 +22,8 @@ from gosend.whatsapp.client import GraphClient
 from gosend.whatsapp.errors import GraphError, Outcome
 from gosend.whatsapp.links import Link
 from messaging.models import MediaUpload
+
+log = logging.getLogger(__name__)
 
 # How long the same link stands for the file that it gave, as at Meta.
 CACHE = timedelta(minutes=10)
@@ -89,6 +92,9 @@ def bring_all(
             return {link: _bring(client, number, link, stop_at) for link in links}
         except NotBrought as problem:
             return problem
+        except Exception:
+            log.exception("the files of a message could not be brought to Meta")
+            return _temporary("A fault of ours; see the log", links[0])
 
     if len(wanted) == 1:
         yield 0, bring(wanted[0])
