@@ -28,6 +28,8 @@ UNKNOWN = "99999999999999"
 
 def _message(party: Party) -> list[str]:
     message = factories.MessageFactory.create(
+        direction="inbound",  # what a customer sent can be marked as read, too
+        status="received",
         phone_number=party.number,
         contact__tenant=party.tenant,
         contact__business_account=party.number.business_account,
