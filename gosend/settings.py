@@ -166,6 +166,11 @@ CELERY_BEAT_SCHEDULE = {
     for name in ("messaging.sweep", "messaging.ingest", "webhooks_app.sweep", "sandbox.post_callbacks")
 }
 CELERY_BEAT_SCHEDULE["messaging.forget"] = {"task": "messaging.forget", "schedule": 600}
+CELERY_BEAT_SCHEDULE["messaging.sweep_conversations"] = {
+    "task": "messaging.sweep_conversations",
+    "schedule": 30,
+    "options": {"expires": 60},
+}
 
 # --- Meta ---------------------------------------------------------------------------------------
 META_GRAPH_URL = env("META_GRAPH_URL", "https://graph.facebook.com").rstrip("/")

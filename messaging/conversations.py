@@ -2,13 +2,14 @@
 
 from datetime import datetime, timedelta
 
-from django.db import connection
-from django.db.models import F, Value
+from django.db import connection, transaction
+from django.db.models import F, QuerySet, Value
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from accounts.models import PhoneNumber
 from gosend.lib.errors import DomainError
+from messaging import endings
 from messaging.models import Contact, Conversation, Message, ServiceWindow
 
 # Meta: a customer's message opens or refreshes the window in which free-form messages may be sent.
@@ -42,6 +43,7 @@ def extend_window(*, number: PhoneNumber, contact: Contact, written_at: datetime
         cursor.execute(_EXTEND, [number.pk, contact.pk, written_at + WINDOW])
 
 
+@transaction.atomic(savepoint=False)
 def touch(
     *, number: PhoneNumber, contact: Contact, direction: str, at: datetime
 ) -> tuple[Conversation, bool]:
@@ -62,21 +64,19 @@ def touch(
 
 
 def _open_one(number: PhoneNumber, contact: Contact) -> Conversation | None:
-    """The conversation that still runs; one 24 hours without a message is ended here and now."""
-    conversation = (
-        Conversation.objects.exclude(status=Conversation.Status.ENDED)
-        .filter(phone_number=number, contact=contact)
-        .first()
-    )
-    if conversation is None:
+    """The conversation that still runs, locked, so that no sweep ends it before this message counts.
+
+    One 24 hours without a message is ended here and now.
+    """
+    conversation = _running().filter(phone_number=number, contact=contact).first()
+    if conversation is None or endings.expire([conversation.pk]):
         return None
-    end = conversation.last_message_at + WINDOW
-    if end > timezone.now():
-        return conversation
-    Conversation.objects.filter(pk=conversation.pk).update(
-        status=Conversation.Status.ENDED, ended_at=end, ended_reason=Conversation.EndedReason.EXPIRED
-    )
-    return None
+    return conversation
+
+
+def _running() -> QuerySet[Conversation]:
+    rows = Conversation.objects.exclude(status=Conversation.Status.ENDED)
+    return rows.select_for_update(no_key=True)
 
 
 def _start(number: PhoneNumber, contact: Contact, at: datetime) -> tuple[Conversation, bool]:
@@ -85,8 +85,7 @@ def _start(number: PhoneNumber, contact: Contact, at: datetime) -> tuple[Convers
     with connection.cursor() as cursor:
         cursor.execute(_START, [number.tenant_id, customer_id, number.pk, contact.pk, at, at])
         is_new = cursor.fetchone() is not None
-    running = Conversation.objects.exclude(status=Conversation.Status.ENDED)
-    return running.get(phone_number=number, contact=contact), is_new
+    return _running().get(phone_number=number, contact=contact), is_new
 
 
 _START = """

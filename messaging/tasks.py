@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from gosend.lib import doorbell
-from messaging import deliver, idempotency, ingest, recover
+from messaging import deliver, endings, idempotency, ingest, recover
 
 
 @shared_task(name="messaging.drain")
@@ -29,3 +29,8 @@ def sweep() -> None:
 def forget() -> None:
     while idempotency.forget_expired():
         pass
+
+
+@shared_task(name="messaging.sweep_conversations")
+def sweep_conversations() -> None:
+    endings.sweep()
