@@ -46,21 +46,21 @@ class OwnIdField(forms.CharField):
         return number
 
 
-class SinceFilter(django_filters.Filter):
+class SinceFilter(django_filters.Filter):  # type: ignore[misc]  # the library has no types
     field_class = MomentField
 
     def __init__(self, **options: Any) -> None:
         super().__init__(edge=time.min, **options)
 
 
-class UntilFilter(django_filters.Filter):
+class UntilFilter(django_filters.Filter):  # type: ignore[misc]  # the library has no types
     field_class = MomentField
 
     def __init__(self, **options: Any) -> None:
         super().__init__(edge=time.max, **options)
 
 
-class OwnIdFilter(django_filters.Filter):
+class OwnIdFilter(django_filters.Filter):  # type: ignore[misc]  # the library has no types
     field_class = OwnIdField
 
 

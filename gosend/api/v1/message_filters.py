@@ -37,7 +37,7 @@ PARAMETERS: list[OpenApiParameter] = [
 ]
 
 
-class MessageFilters(django_filters.FilterSet):
+class MessageFilters(django_filters.FilterSet):  # type: ignore[misc]  # the library has no types
     phone_number_id = django_filters.CharFilter(field_name="phone_number__phone_number_id")
     direction = django_filters.ChoiceFilter(choices=Message.Direction.choices)
     status = django_filters.ChoiceFilter(choices=Message.Status.choices)
