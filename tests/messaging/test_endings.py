@@ -166,14 +166,20 @@ def test_the_message_after_a_closing_opens_another_record(number: PhoneNumber, j
     assert fresh.pk != closed.pk
 
 
-def test_a_sweep_takes_more_than_one_batch(number: PhoneNumber, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endings, "BATCH", 2)
-    for _ in range(5):
-        factories.ConversationFactory.create(
-            phone_number=number, last_message_at=timezone.now() - timedelta(hours=30)
+def test_a_sweep_takes_more_than_one_batch(number: PhoneNumber) -> None:
+    count = endings.BATCH + 5
+    people = Contact.objects.bulk_create(
+        factories.ContactFactory.build_batch(
+            count, tenant=number.tenant, business_account=number.business_account
         )
+    )
+    old = timezone.now() - timedelta(hours=30)
+    Conversation.objects.bulk_create(
+        Conversation(tenant=number.tenant, phone_number=number, contact=one, last_message_at=old)
+        for one in people
+    )
 
-    assert endings.sweep() == 5
+    assert endings.sweep() == count
     assert Conversation.objects.exclude(status="ended").count() == 0
 
 

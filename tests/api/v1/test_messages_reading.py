@@ -23,7 +23,8 @@ def test_a_message_is_read_by_our_id_and_by_metas(post: Call, get: Call, body: d
     assert by_id == by_wamid
     assert list(by_id) == [
         *SENT_KEYS, "from_phone", "to_user_id", "from_user_id", "conversation_id", "customer_id", "content",
-        "error", "pricing", "sent_at", "delivered_at", "read_at", "failed_at", "updated_at", "attempts", "timeline",
+        "error", "pricing", "sent_at", "delivered_at", "read_at", "failed_at", "updated_at",
+        "attempts", "timeline",
     ]  # fmt: skip
     assert {name: by_id[name] for name in SENT_KEYS} == sent
     assert by_id["content"] == {"type": "text", "text": {"body": "Hola Juan"}}
