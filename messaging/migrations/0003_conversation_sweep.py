@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0003_tenant_conversation_inactive_minutes'),
-        ('messaging', '0001_initial'),
+        ('messaging', '0004_throughput'),
     ]
 
     operations = [

@@ -81,9 +81,15 @@ class ConversationList(TenantView):
             schema.query("phone_number_id", "Only conversations on this number."),
             schema.query("status", "Only conversations in this status.", allowed=Conversation.Status.values),
             schema.query("contact_phone", "Only conversations with this number; digits only."),
-            schema.query("customer_id", "Only conversations on this customer's numbers."),
-            schema.query("since", "Made on this date, at this moment, or later (ISO 8601)."),
-            schema.query("until", "Made on this date, its whole day included, at this moment, or earlier."),
+            schema.query(
+                "customer_id", "Only conversations on this customer's numbers.", shape=schema.OWN_ID
+            ),
+            schema.query(
+                "since", "Made on this date, at this moment, or later (ISO 8601).", shape=schema.MOMENT
+            ),
+            schema.query(
+                "until", "Made by this date, its whole day included, or this moment.", shape=schema.MOMENT
+            ),
             *schema.PAGING,
         ],
         responses=schema.answers({200: [ConversationOut]}, 400),

@@ -27,13 +27,18 @@ PARAMETERS: list[OpenApiParameter] = [
         "since",
         "From this date or moment on (ISO 8601, UTC unless it says otherwise). A message that a customer"
         " wrote counts from when it arrived here, which may be later than its created_at.",
+        shape=schema.MOMENT,
     ),
-    schema.query("until", "Up to this date, its whole day included, or this moment; counted as for `since`."),
-    schema.query("conversation_id", "Only messages of this conversation."),
+    schema.query(
+        "until",
+        "Up to this date, its whole day included, or this moment; counted as for `since`.",
+        shape=schema.MOMENT,
+    ),
+    schema.query("conversation_id", "Only messages of this conversation.", shape=schema.OWN_ID),
     schema.query("message_type", "Only messages of this type: text, template, image …"),
     schema.query("to", "Only messages that went to this number or user id."),
     schema.query("from", "Only messages that came from this number or user id."),
-    schema.query("customer_id", "Only messages on this customer's numbers."),
+    schema.query("customer_id", "Only messages on this customer's numbers.", shape=schema.OWN_ID),
 ]
 
 
