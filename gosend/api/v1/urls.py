@@ -4,6 +4,7 @@ from django.urls import path
 
 from gosend.api.v1 import (
     batch,
+    conversations,
     me,
     media,
     messages,
@@ -23,6 +24,17 @@ urlpatterns = [
     path("messages/<path:message_id>/read", read_receipts.MessageRead.as_view(), name="v1.message_read"),
     # A path, because a wamid may hold slashes; so this stands behind whatever begins alike.
     path("messages/<path:message_id>", messages.MessageDetail.as_view(), name="v1.message"),
+    path("conversations", conversations.ConversationList.as_view(), name="v1.conversations"),
+    path(
+        "conversations/<str:conversation_id>",
+        conversations.ConversationDetail.as_view(),
+        name="v1.conversation",
+    ),
+    path(
+        "conversations/<str:conversation_id>/close",
+        conversations.ConversationClose.as_view(),
+        name="v1.conversation_close",
+    ),
     path("wabas", wabas.WabaList.as_view(), name="v1.wabas"),
     path("wabas/<str:waba_id>", wabas.WabaDetail.as_view(), name="v1.waba"),
     path(
