@@ -166,6 +166,7 @@ CELERY_BEAT_SCHEDULE = {
     for name in ("messaging.sweep", "messaging.ingest", "webhooks_app.sweep", "sandbox.post_callbacks")
 }
 CELERY_BEAT_SCHEDULE["messaging.forget"] = {"task": "messaging.forget", "schedule": 600}
+CELERY_BEAT_SCHEDULE["webhooks_app.forget"] = {"task": "webhooks_app.forget", "schedule": 600}
 
 # --- Meta ---------------------------------------------------------------------------------------
 META_GRAPH_URL = env("META_GRAPH_URL", "https://graph.facebook.com").rstrip("/")
@@ -193,6 +194,8 @@ CLAIM_LEASE_SECONDS = env_int("CLAIM_LEASE_SECONDS", 45)
 UNCONFIRMED_AFTER_SECONDS = env_int("UNCONFIRMED_AFTER_SECONDS", 900)
 # Seconds for one webhook attempt, the answer's body included.
 WEBHOOK_TIMEOUT_SECONDS = env_int("WEBHOOK_TIMEOUT_SECONDS", 10)
+# Days after which deliveries that ended are forgotten, with their events and attempts.
+WEBHOOK_LOG_DAYS = env_int("WEBHOOK_LOG_DAYS", 30)
 
 # --- Security -----------------------------------------------------------------------------------
 # Networks that tenants' webhook URLs and media links may reach although they are not public, and

@@ -4,9 +4,11 @@ import re
 import secrets
 import time
 import uuid
+from datetime import UTC, datetime, timedelta
 
 from django.db.models import BigIntegerField, Func
 
+_EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{8,64}\Z")
 
 
@@ -31,6 +33,12 @@ CREATE FUNCTION gosend_next_id() RETURNS bigint LANGUAGE sql VOLATILE AS $$
 $$;
 """
 DROP_NEXT_ID = "DROP FUNCTION gosend_next_id(); DROP SEQUENCE gosend_id_sequence;"
+
+
+def first_at(moment: datetime) -> int:
+    """The smallest id that the database can have made at a moment."""
+    milliseconds = (moment - _EPOCH) // timedelta(milliseconds=1)
+    return min(max(milliseconds, 0) << 22, 2**63 - 1)
 
 
 def new_request_id() -> str:

@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 from django.db import connection
@@ -105,3 +106,27 @@ def test_sessions_of_the_database_never_share_an_id() -> None:
         taken = [number for numbers in pool.map(take, range(8)) for number in numbers]
 
     assert len(set(taken)) == 1600
+
+
+@pytest.mark.django_db
+def test_the_first_id_of_a_moment_lies_between_those_before_and_after() -> None:
+    [before] = _next(1)
+    time.sleep(0.005)
+    moment = datetime.now(UTC)
+    time.sleep(0.005)
+    [after] = _next(1)
+
+    assert before < ids.first_at(moment) < after
+
+
+@pytest.mark.parametrize(
+    ("moment", "expected"),
+    [
+        (datetime(2024, 12, 31, tzinfo=UTC), 0),
+        (datetime.min.replace(tzinfo=UTC), 0),
+        (datetime(2025, 1, 1, 0, 0, 1, tzinfo=UTC), 1000 << 22),
+        (datetime.max.replace(tzinfo=UTC), 2**63 - 1),
+    ],
+)
+def test_the_first_id_of_any_moment_fits_its_column(moment: datetime, expected: int) -> None:
+    assert ids.first_at(moment) == expected
