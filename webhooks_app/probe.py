@@ -51,7 +51,7 @@ def _data(endpoint: WebhookEndpoint, type: str) -> dict[str, Any]:
         assert endpoint.phone_number is not None  # noqa: S101 -- a raw endpoint has one
         return samples.meta_callback(endpoint.phone_number)
     if type == events.TEST:
-        return {"is_test": True, "webhook": {"id": str(endpoint.pk)}}
+        return {**samples.SAMPLES[type], "webhook": {"id": str(endpoint.pk)}}
     return {"is_test": True, **samples.SAMPLES[type]}
 
 

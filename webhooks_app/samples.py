@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from accounts.models import PhoneNumber
+from webhooks_app import events
 
 _CONVERSATION = {"id": "285391728640001", "status": "active"}
 _OURS = {
@@ -117,7 +118,7 @@ SAMPLES: Mapping[str, Mapping[str, Any]] = {
             "disabled_from": "2026-05-21T00:35:00Z",
         }
     },
-    "webhook.test": {"webhook": {"id": "42"}},
+    "webhook.test": {"is_test": True, "webhook": {"id": "42"}},
 }
 
 
@@ -143,3 +144,16 @@ def meta_callback(number: PhoneNumber) -> dict[str, Any]:
     change = {"field": "messages", "value": value}
     entry = {"id": number.business_account.waba_id, "changes": [change]}
     return {"object": "whatsapp_business_account", "entry": [entry]}
+
+
+def body(type: str) -> dict[str, Any]:
+    """A whole sample as a receiver sees it, envelope included."""
+    is_of_a_number = events.CATALOG.get(type) is events.Scope.PHONE
+    return {
+        "event": events.wire_name(type),
+        "delivery_id": "019e3b0c-7f2a-7c41-9d55-0b6a5c1f2e33",
+        "occurred_at": "2026-05-18T12:35:00Z",
+        "tenant_id": "42",
+        "phone_number_id": "106540352242922" if is_of_a_number else None,
+        **SAMPLES[type],
+    }
