@@ -31,7 +31,7 @@ class Tenant(models.Model):
 
     name = models.CharField(max_length=200)
     external_id = models.CharField(max_length=200, blank=True)
-    webhook_url = models.URLField(max_length=2048, blank=True)
+    webhook_url = models.CharField(max_length=2048, blank=True)
     sealed_webhook_secret = models.TextField(
         blank=True, help_text="Signs what goes to webhook_url; made when it is first needed."
     )
@@ -50,6 +50,9 @@ class Tenant(models.Model):
 
     def _context(self) -> str:
         return f"accounts.Tenant.webhook_secret:{self.pk}"
+
+    def sealed_contexts(self) -> dict[str, str]:
+        return {"sealed_webhook_secret": self._context()}
 
     @property
     def webhook_secret(self) -> str:
@@ -166,6 +169,9 @@ class MetaApp(models.Model):
     def _context(self, what: str) -> str:
         return f"accounts.MetaApp.{what}:{self.app_id}:{self.tenant_id or ''}"
 
+    def sealed_contexts(self) -> dict[str, str]:
+        return {f"sealed_{what}": self._context(what) for what in ("secret", "verify_token")}
+
     @property
     def secret(self) -> str:
         return encryption.open_sealed(self.sealed_secret, context=self._context("secret"))
@@ -213,6 +219,9 @@ class BusinessAccount(models.Model):
 
     def _context(self) -> str:
         return f"accounts.BusinessAccount.access_token:{self.waba_id}:{self.tenant_id}"
+
+    def sealed_contexts(self) -> dict[str, str]:
+        return {"sealed_access_token": self._context()}
 
     @property
     def access_token(self) -> str:

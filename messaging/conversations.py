@@ -3,7 +3,8 @@
 from datetime import datetime, timedelta
 
 from django.db import connection
-from django.db.models import F
+from django.db.models import F, Value
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from accounts.models import PhoneNumber
@@ -49,13 +50,12 @@ def touch(
     is_new = False
     if conversation is None:
         conversation, is_new = _start(number, contact, at)
-    is_inbound = direction == Message.Direction.INBOUND
-    changes = {"last_inbound_at" if is_inbound else "last_outbound_at": at}
+    side = "last_inbound_at" if direction == Message.Direction.INBOUND else "last_outbound_at"
+    # Meta may bring an old message late: a moment only moves forward. (Greatest passes over NULL.)
     Conversation.objects.filter(pk=conversation.pk).update(
         status=Conversation.Status.ACTIVE,
-        last_message_at=at,
         messages_count=F("messages_count") + 1,
-        **changes,
+        **{moment: Greatest(F(moment), Value(at)) for moment in ("last_message_at", side)},
     )
     conversation.status = Conversation.Status.ACTIVE
     return conversation, is_new

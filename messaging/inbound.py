@@ -1,9 +1,10 @@
 """A message that arrived becomes a Message."""
 
 from django.db import IntegrityError, transaction
-from gosend.whatsapp.events import InboundMessage
+from django.utils import timezone
 
 from accounts.models import PhoneNumber
+from gosend.whatsapp.events import InboundMessage
 from messaging import announce, contacts, conversations
 from messaging.models import Message, MessageContent
 
@@ -30,6 +31,8 @@ def _is_here(number: PhoneNumber, wamid: str) -> bool:
 
 
 def _store(number: PhoneNumber, item: InboundMessage) -> Message:
+    # A clock ahead of ours must not hold the window open for longer.
+    written_at = min(item.timestamp, timezone.now())
     contact = contacts.find_or_create(
         account=number.business_account,
         phone=item.from_phone,
@@ -38,9 +41,9 @@ def _store(number: PhoneNumber, item: InboundMessage) -> Message:
         username=item.username,
     )
     conversation, is_new = conversations.touch(
-        number=number, contact=contact, direction=Message.Direction.INBOUND, at=item.timestamp
+        number=number, contact=contact, direction=Message.Direction.INBOUND, at=written_at
     )
-    conversations.extend_window(number=number, contact=contact, written_at=item.timestamp)
+    conversations.extend_window(number=number, contact=contact, written_at=written_at)
     message = Message.objects.create(
         tenant_id=number.tenant_id,
         phone_number=number,
@@ -52,7 +55,7 @@ def _store(number: PhoneNumber, item: InboundMessage) -> Message:
         status=Message.Status.RECEIVED,
         wamid=item.wamid,
         peer=item.from_phone or item.from_user_id,
-        created_at=item.timestamp,
+        created_at=written_at,
     )
     MessageContent.objects.create(message=message, body=item.message)
     announce.message_received(

@@ -251,9 +251,7 @@ class StatusReport(models.Model):
     class Meta:
         indexes = [
             models.Index(
-                fields=["phone_number", "wamid"],
-                condition=Q(message__isnull=True),
-                name="status_report_unmatched",
+                fields=["created_at"], condition=Q(message__isnull=True), name="status_report_unmatched"
             ),
         ]
         constraints = [

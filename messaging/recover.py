@@ -19,8 +19,8 @@ log = logging.getLogger(__name__)
 MAX_CLAIMS = 5
 # Rows handled by one look, so that a look stays short.
 _BATCH = 200
-# Reports without a message are looked at again for as long.
-_STRAY_AGE = timedelta(days=1)
+# A report can miss its message only while the send's answer is being recorded; the rest mean others' sends.
+_STRAY_AGE = timedelta(minutes=10)
 
 _LEASE_ENDED = {
     "code": None,

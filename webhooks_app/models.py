@@ -86,6 +86,9 @@ class WebhookEndpoint(models.Model):
     def _context(self) -> str:
         return f"webhooks_app.WebhookEndpoint.secret:{self.uid}:{self.tenant_id}"
 
+    def sealed_contexts(self) -> dict[str, str]:
+        return dict.fromkeys(("sealed_secret", "sealed_previous_secret"), self._context())
+
     @property
     def secret(self) -> str:
         return encryption.open_sealed(self.sealed_secret, context=self._context())

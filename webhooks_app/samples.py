@@ -56,12 +56,11 @@ def _phone_number(**more: Any) -> dict[str, Any]:
     return {
         "phone_number": {
             "id": "285391728640004",
+            "waba_id": "102290129340398",
             "phone_number_id": "106540352242922",
             "display_phone_number": "+54 9 11 4012-3456",
             **more,
-        },
-        "project": {"id": "42"},
-        "customer": {"id": "7"},
+        }
     }
 
 
@@ -104,7 +103,13 @@ SAMPLES: Mapping[str, Mapping[str, Any]] = {
     "conversation.ended": _conversation("ended"),
     "phone_number.created": _phone_number(),
     "phone_number.deleted": _phone_number(),
-    "phone_number.quality": _phone_number(quality_rating="YELLOW", previous_quality_rating="GREEN"),
+    "phone_number.quality": _phone_number(
+        quality_rating="YELLOW",
+        previous_quality_rating="GREEN",
+        throughput_tier="standard",
+        messaging_limit="TIER_10K",
+        meta_event="FLAGGED",
+    ),
     "template.approved": _template("APPROVED"),
     "template.rejected": _template("REJECTED", "INVALID_FORMAT"),
     "template.paused": _template("PAUSED"),

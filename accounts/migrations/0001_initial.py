@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(max_length=200)),
                 ('external_id', models.CharField(blank=True, max_length=200)),
-                ('webhook_url', models.URLField(blank=True, max_length=2048)),
+                ('webhook_url', models.CharField(blank=True, max_length=2048)),
                 ('plan', models.CharField(choices=[('standard', 'Standard'), ('high_volume', 'High Volume'), ('enterprise', 'Enterprise')], default='standard', max_length=20)),
                 ('status', models.CharField(choices=[('active', 'Active'), ('suspended', 'Suspended')], default='active', max_length=20)),
                 ('on_unknown', models.CharField(choices=[('hold', 'Hold'), ('resend', 'Resend')], default='hold', help_text='What becomes of a send whose outcome stays unknown. Resending may send it twice.', max_length=10)),

@@ -3,6 +3,7 @@
 import base64
 import os
 from functools import lru_cache
+from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -71,3 +72,20 @@ def is_current(sealed: str) -> bool:
     """Whether a value is sealed under the newest key, so that a rotation may pass it by."""
     newest = next(iter(parse_ring(settings.ENCRYPTION_KEYS)))
     return sealed.partition(":")[0] == newest
+
+
+class Sealing(Protocol):
+    """A row with sealed values: the context of each, by the name of its field."""
+
+    def sealed_contexts(self) -> dict[str, str]: ...
+
+
+def reseal(row: Sealing) -> list[str]:
+    """Seal a row's values anew that are not under the newest key; name the fields that changed."""
+    changed = []
+    for field, context in row.sealed_contexts().items():
+        sealed = getattr(row, field)
+        if sealed and not is_current(sealed):
+            setattr(row, field, seal(open_sealed(sealed, context=context), context=context))
+            changed.append(field)
+    return changed

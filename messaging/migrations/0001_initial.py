@@ -225,7 +225,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='statusreport',
-            index=models.Index(condition=models.Q(('message__isnull', True)), fields=['phone_number', 'wamid'], name='status_report_unmatched'),
+            index=models.Index(condition=models.Q(('message__isnull', True)), fields=['created_at'], name='status_report_unmatched'),
         ),
         migrations.AddConstraint(
             model_name='statusreport',

@@ -1,5 +1,6 @@
 """The OpenAPI document: true, complete, and served."""
 
+import re
 from typing import Any
 
 import orjson
@@ -85,4 +86,4 @@ def _routes(prefix: str) -> list[str]:
     resolvers = [one for one in get_resolver().url_patterns if isinstance(one, URLResolver)]
     inside = [one for one in resolvers if str(one.pattern) == prefix]
     routes = [f"{prefix}{pattern.pattern}" for one in inside for pattern in one.url_patterns]
-    return [route.replace("<str:", "{").replace(">", "}") for route in routes]
+    return [re.sub(r"<\w+:(\w+)>", r"{\1}", route) for route in routes]

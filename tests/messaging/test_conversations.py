@@ -41,6 +41,16 @@ def test_a_conversation_of_yesterday_is_ended_and_a_new_one_starts(
     assert (old.status, old.ended_reason) == ("ended", "expired")
 
 
+def test_a_message_that_comes_late_takes_nothing_back(number: PhoneNumber, juan: Contact) -> None:
+    now = timezone.now()
+    conversations.touch(number=number, contact=juan, direction="inbound", at=now)
+    conversations.touch(number=number, contact=juan, direction="inbound", at=now - timedelta(hours=3))
+
+    conversation = Conversation.objects.get()
+    assert (conversation.last_message_at, conversation.last_inbound_at) == (now, now)
+    assert conversation.last_outbound_at is None
+
+
 def test_the_window_is_never_shortened(number: PhoneNumber, juan: Contact) -> None:
     now = timezone.now()
     conversations.extend_window(number=number, contact=juan, written_at=now)

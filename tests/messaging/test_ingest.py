@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import orjson
 import pytest
 from django.db import connections
+from django.utils import timezone
 
 from accounts import tenants
 from accounts.models import BusinessAccount, MetaApp, PhoneNumber, Tenant
@@ -31,6 +33,14 @@ def test_an_inbound_text_becomes_a_message(number: PhoneNumber, tell: Tell) -> N
     assert Conversation.objects.get().messages_count == 1
     assert ServiceWindow.objects.count() == 1
     assert event.handled_at is not None
+
+
+def test_a_clock_ahead_of_ours_holds_no_window_open(number: PhoneNumber, tell: Tell) -> None:
+    tomorrow = int((timezone.now() + timedelta(days=1)).timestamp())
+
+    tell(envelope(number, messages=[text_message("wamid.1", at=tomorrow)]))
+
+    assert ServiceWindow.objects.get().expires_at <= timezone.now() + timedelta(hours=24)
 
 
 def test_the_same_callback_twice_is_one_row(number: PhoneNumber, tell: Tell) -> None:

@@ -10,9 +10,7 @@ from django.utils import timezone
 
 from accounts.models import PhoneNumber, Tenant
 from gosend.whatsapp import errors
-from gosend.whatsapp.events import TemplateUpdate
-from messaging import announce
-from templates_app import sync
+from messaging import announce, ingest
 from tests import factories
 from tests.webhooks_app import receiver as receivers
 from tests.webhooks_app.conftest import HAPPENED
@@ -91,18 +89,18 @@ def test_template_events_have_the_shape_of_their_sample(
     template = factories.TemplateFactory.create(
         tenant=acme, business_account=account, status="PENDING", meta_template_id="77"
     )
-    update = TemplateUpdate(
-        waba_id=account.waba_id,
-        field="message_template_status_update",
-        raw={},
-        template_id="77",
-        name=template.name,
-        language=template.language,
-        event=event,
-        reason="INVALID_FORMAT",
-    )
+    value = {
+        "event": event,
+        "message_template_id": 77,
+        "message_template_name": template.name,
+        "message_template_language": template.language,
+        "reason": "INVALID_FORMAT",
+    }
+    change = {"field": "message_template_status_update", "value": value}
+    posted = {"object": "whatsapp_business_account", "entry": [{"id": account.waba_id, "changes": [change]}]}
+    callback = factories.MetaEventFactory.create(body=json.dumps(posted).encode(), is_sandbox=True)
 
-    sync.note_status(update=update, app=None, is_sandbox=True)
+    ingest.handle(event=callback)
 
     assert _same_shape(f"template.{event.lower()}")
     assert _posted(f"template.{event.lower()}")["template"]["status"] == event

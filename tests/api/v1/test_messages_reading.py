@@ -29,6 +29,17 @@ def test_a_message_is_read_by_our_id_and_by_metas(post: Call, get: Call, body: d
     assert by_id["content"] == {"type": "text", "text": {"body": "Hola Juan"}}
 
 
+@pytest.mark.parametrize("slash", ["/", "%2F"])
+def test_a_wamid_with_a_slash_is_found(post: Call, get: Call, body: dict[str, Any], slash: str) -> None:
+    sent = orjson.loads(post("/v1/messages", body).content)
+    Message.objects.filter(pk=sent["id"]).update(wamid="wamid.HB/gN+T==")
+
+    response = get(f"/v1/messages/wamid.HB{slash}gN+T==")
+
+    assert response.status_code == 200
+    assert orjson.loads(response.content)["id"] == sent["id"]
+
+
 @pytest.mark.parametrize("name", ["1", "wamid.unknown", "9" * 25, "%00", "x%2Fy", "-1"])
 def test_an_unknown_message_is_not_found(get: Call, name: str) -> None:
     response = get(f"/v1/messages/{name}")

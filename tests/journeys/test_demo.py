@@ -1,0 +1,162 @@
+"""`make demo`, as a newcomer runs it: real processes, an embedded PostgreSQL, no Redis; and a kill."""
+
+# ruff: noqa: S603 -- our own commands
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil  # type: ignore[import-untyped]
+import pytest
+import requests
+
+from tests.material import ROOT
+
+pytestmark = pytest.mark.journey
+
+_MESSAGES = 12
+_EVENTS = {f"whatsapp.message.{name}" for name in ("sent", "delivered", "read")}
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The demo at work: its process, what it says of itself, and where it logs."""
+
+    process: subprocess.Popen[str]
+    told: dict[str, Any]
+    output: Path
+
+    def received(self) -> list[dict[str, Any]]:
+        entries = requests.get(f"{self.told['receiver_url']}/received", timeout=10).json()
+        return [json.loads(entry["body"]) for entry in entries]
+
+    def worker(self) -> int:
+        """The pid of the worker's main process."""
+        found = [
+            child
+            for child in psutil.Process(self.process.pid).children(recursive=True)
+            if "worker" in child.cmdline() and "celery" in child.cmdline()
+        ]
+        return int(min(found, key=lambda child: child.create_time()).pid)
+
+
+def _free_port() -> int:
+    """A port with two free ones behind it."""
+    while True:
+        with socket.socket() as first, socket.socket() as second, socket.socket() as third:
+            first.bind(("127.0.0.1", 0))
+            port: int = first.getsockname()[1]
+            try:
+                second.bind(("127.0.0.1", port + 1))
+                third.bind(("127.0.0.1", port + 2))
+            except OSError:
+                continue
+            return port
+
+
+def _environment(var_dir: Path) -> dict[str, str]:
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name
+        not in {"DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "SECRET_KEY", "ENCRYPTION_KEYS"}
+    }
+    return {**kept, "VAR_DIR": str(var_dir), "PYTHONUNBUFFERED": "1"}
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Running]:
+    var_dir, output, port = tmp_path / "var", tmp_path / "output", _free_port()
+    hold = [sys.executable, "-m", "gosend.lib.embedded_postgres", "hold", "--"]
+    with output.open("w") as out:
+        process = subprocess.Popen(
+            [*hold, sys.executable, "manage.py", "demo", "--port", str(port)],
+            cwd=ROOT,
+            env=_environment(var_dir),
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
+    try:
+        deadline = time.monotonic() + 120
+        while "Ctrl-C stops everything" not in output.read_text():
+            assert process.poll() is None, output.read_text()
+            assert time.monotonic() < deadline, output.read_text()
+            time.sleep(0.2)
+        yield Running(process, json.loads((var_dir / "demo.json").read_text()), output)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=60)
+        if os.geteuid() == 0:
+            home = (var_dir / "postgres/home").read_text()
+            shutil.rmtree(Path("/var/lib/gosend") / home)
+
+
+def _send(running: Running, number: int) -> str:
+    body = {
+        "phone_number_id": running.told["phone_number_id"],
+        "to": f"54911402{number + 100:05d}",
+        "type": "text",
+        "text": {"body": f"message {number}"},
+    }
+    headers = {"X-API-Key": running.told["api_key"]}
+    url = f"{running.told['base_url']}/v1/messages?async=true"
+    answer = requests.post(url, json=body, headers=headers, timeout=10)
+    while answer.status_code == 429:
+        time.sleep(0.3)
+        answer = requests.post(url, json=body, headers=headers, timeout=10)
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["id"])
+
+
+def test_the_demo_tells_its_story_and_a_killed_worker_loses_nothing(demo: Running) -> None:
+    said = demo.output.read_text()
+    assert said.count("received, signature verified") == 4
+    assert "status read" in said
+    before = len(demo.received())
+
+    ids = []
+    for number in range(_MESSAGES):
+        ids.append(_send(demo, number))
+        if number == _MESSAGES // 2:
+            os.kill(demo.worker(), signal.SIGKILL)
+
+    deadline = time.monotonic() + 90
+    told: dict[str, list[str]] = {}
+    while {id: set(told.get(id, [])) for id in ids} != dict.fromkeys(ids, _EVENTS):
+        assert time.monotonic() < deadline, told
+        time.sleep(0.5)
+        told = {}
+        for event in demo.received()[before:]:
+            told.setdefault(event["message"]["gosendapi"]["id"], []).append(event["event"])
+    assert {id: len(events) for id, events in told.items()} == dict.fromkeys(ids, len(_EVENTS))
+    assert "worker stopped (signal 9); started again" in demo.output.read_text()
+
+
+def test_a_taken_port_is_named_with_the_way_out(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        answer = subprocess.run(
+            [sys.executable, "manage.py", "demo", "--once", "--port", str(port)],
+            cwd=ROOT,
+            env=_environment(tmp_path),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    assert answer.returncode == 1
+    assert f"Port {port}, wanted for the web server, is taken" in answer.stderr
+    assert "make demo PORT=" in answer.stderr
