@@ -1,11 +1,11 @@
 """Connect numbers; the Graph client that speaks for each."""
 
 from django.conf import settings
-from gosend.sandbox.transport import SandboxTransport
-from gosend.whatsapp.client import GraphClient, HttpTransport
 
 from accounts.models import ApiKey, BusinessAccount, Customer, MetaApp, PhoneNumber, Tenant
 from gosend.lib.errors import DomainError
+from gosend.sandbox.transport import SandboxTransport
+from gosend.whatsapp.client import GraphClient, HttpTransport
 
 # A pretend Meta takes any token but none.
 SANDBOX_TOKEN = "sandbox"  # noqa: S105

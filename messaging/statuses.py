@@ -5,10 +5,10 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
-from gosend.whatsapp.events import StatusUpdate
 
 from accounts.models import PhoneNumber
 from gosend.whatsapp import errors
+from gosend.whatsapp.events import StatusUpdate
 from messaging import announce, opaque
 from messaging.models import Dispatch, Message, MessageContent, StatusReport
 

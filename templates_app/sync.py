@@ -1,10 +1,10 @@
 """Keep our copy as Meta has it."""
 
 from django.db import transaction
-from gosend.whatsapp.events import TemplateUpdate
 
 from accounts import numbers
 from accounts.models import BusinessAccount, MetaApp
+from gosend.whatsapp.events import TemplateUpdate
 from templates_app.models import Template
 from webhooks_app import events
 
