@@ -4,7 +4,6 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +16,7 @@ from accounts import numbers
 from accounts.models import MetaApp, PhoneNumber
 from gosend.lib import doorbell
 from gosend.whatsapp import events
-from messaging import inbound, statuses
+from messaging import inbound, pass_on, statuses
 from messaging.models import MetaEvent
 from templates_app import sync
 
@@ -52,8 +51,14 @@ def handle_due() -> int:
 
 def handle(*, event: MetaEvent) -> None:
     """Handle every item of one callback; a bad one never stops its siblings, and stays visible."""
+    payload = _read(bytes(event.body))
     problems = []
-    for item in _items(bytes(event.body)):
+    try:
+        pass_on.raw(event=event, payload=payload)
+    except Exception as error:
+        log.exception("callback %s could not be passed on", event.pk)
+        problems.append({"field": "meta_raw", "error": f"{type(error).__name__}: {error}"[:500]})
+    for item in events.parse(payload):
         try:
             _route(event, item)
         except Exception as error:
@@ -66,10 +71,6 @@ def replay(*, event: MetaEvent) -> None:
     """Handle a callback again, whether or not it was; handling twice changes nothing twice."""
     MetaEvent.objects.filter(pk=event.pk).update(handled_at=None, next_attempt_at=Now(), attempt_count=0)
     doorbell.ring("messaging.ingest")
-
-
-def _items(body: bytes) -> Iterable[events.Item]:
-    return events.parse(_read(body))
 
 
 def _read(body: bytes) -> Any:
