@@ -1,14 +1,19 @@
 """Deliver what is due; replay what was ordered; forget what is old."""
 
+import threading
+
 from celery import shared_task
 
 from webhooks_app import deliver as room
 from webhooks_app import replay, retention
 
+_rung = threading.Event()
+_busy = threading.Lock()
+
 
 @shared_task(name="webhooks_app.deliver")
 def deliver() -> None:
-    room.run()
+    _deliver()
 
 
 @shared_task(name="webhooks_app.replay")
@@ -20,9 +25,23 @@ def replay_ordered() -> None:
 def sweep() -> None:
     """Find what a lost doorbell or a dead worker left behind: the rows are the truth."""
     replay.advance()
-    room.run()
+    _deliver()
 
 
 @shared_task(name="webhooks_app.forget")
 def forget() -> None:
     retention.forget()
+
+
+def _deliver() -> None:
+    """Deliver in one thread of this process at most, so that slow receivers hold up no other task.
+
+    A ring that comes meanwhile is not lost: the thread at work looks again before it leaves.
+    """
+    _rung.set()
+    while _rung.is_set() and _busy.acquire(blocking=False):
+        try:
+            _rung.clear()
+            room.run()
+        finally:
+            _busy.release()

@@ -1,12 +1,14 @@
 """webhooks_app/replay.py"""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.db import transaction
+from django.db import connections, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from accounts import tenants
 from accounts.models import PhoneNumber, Tenant
 from tests.webhooks_app import receiver as receivers
 from tests.webhooks_app.conftest import Publish
@@ -225,3 +227,28 @@ def test_old_counts_of_an_order_survive_a_later_order(
 
     assert _seen(endpoint, first) == ("done", 1, 1, 0, 1)
     assert _seen(endpoint, second) == ("done", 1, 1, 1, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_at_once_begin_each_delivery_once(receiver: receivers.Receiver, publish: Publish) -> None:
+    number = tenants.add_sandbox(tenant=tenants.open_tenant(name="Acme"))
+    endpoint, _ = endpoints.add(tenant=number.tenant, number=number, url=receiver.url(), events=["*"])
+    for _ in range(20):
+        publish(number)
+    _fail_all()
+    ordered = _hour_ago(endpoint)
+
+    def work() -> int:
+        try:
+            return replay.advance() + 0 * deliver.run()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(4) as pool:
+        begun = list(pool.map(lambda _: work(), range(4)))
+    deliver.run()
+
+    assert sum(begun) == 20
+    assert _seen(endpoint, ordered) == ("done", 20, 20, 20, 0)
+    assert len({request.headers["webhook-id"] for request in receiver.received}) == 20
+    assert len(receiver.received) == 20
