@@ -7,8 +7,10 @@ from celery import shared_task
 from webhooks_app import deliver as room
 from webhooks_app import replay, retention
 
+# Threads of one worker process that may deliver at the same time; the others are for other tasks.
+_AT_ONCE = 3
 _rung = threading.Event()
-_busy = threading.Lock()
+_room = threading.BoundedSemaphore(_AT_ONCE)
 
 
 @shared_task(name="webhooks_app.deliver")
@@ -34,14 +36,14 @@ def forget() -> None:
 
 
 def _deliver() -> None:
-    """Deliver in one thread of this process at most, so that slow receivers hold up no other task.
+    """Deliver in a few threads of this process at most, so that slow receivers hold up no other task.
 
-    A ring that comes meanwhile is not lost: the thread at work looks again before it leaves.
+    A ring that finds no room is not lost: a thread at work looks again before it leaves.
     """
     _rung.set()
-    while _rung.is_set() and _busy.acquire(blocking=False):
+    while _rung.is_set() and _room.acquire(blocking=False):
         try:
             _rung.clear()
             room.run()
         finally:
-            _busy.release()
+            _room.release()
