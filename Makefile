@@ -37,13 +37,14 @@ worker: set-up ## The worker, with its beat
 migrate: set-up ## Bring the database up to date
 	@exec $(HOLD) .venv/bin/python manage.py migrate
 
-check: set-up-dev ## Format, lint, types, import contracts, migrations, schemas
+check: set-up-dev ## Format, lint, types, import contracts, migrations, documents made from code
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check --no-cache . # its cache misses files that came or went
 	.venv/bin/mypy .
 	.venv/bin/lint-imports
 	$(HOLD) .venv/bin/python manage.py makemigrations --check --dry-run
 	$(HOLD) .venv/bin/python manage.py openapi --check
+	$(HOLD) .venv/bin/python manage.py errors --check
 
 fix: set-up-dev ## Format, and mend what ruff can mend
 	.venv/bin/ruff format .

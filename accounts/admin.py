@@ -152,7 +152,15 @@ class MetaAppAdmin(RecordAdmin):
 @admin.register(BusinessAccount)
 class BusinessAccountAdmin(RecordAdmin):
     form = _AccountForm
-    list_display = ["display_name", "waba_id", "tenant", "status", "is_sandbox", "token_expires_at"]
+    list_display = [
+        "display_name",
+        "waba_id",
+        "tenant",
+        "status",
+        "messaging_limit",
+        "is_sandbox",
+        "token_expires_at",
+    ]
     list_select_related = ["tenant"]
     list_filter = ["status", "is_sandbox"]
     search_fields = ["waba_id__exact", "display_name"]

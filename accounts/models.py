@@ -43,6 +43,12 @@ class Tenant(models.Model):
         default=OnUnknown.HOLD,
         help_text="What becomes of a send whose outcome stays unknown. Resending may send it twice.",
     )
+    requests_per_second = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Per live key, instead of the plan's."
+    )
+    requests_per_day = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Per live key, instead of the plan's."
+    )
     created_at = models.DateTimeField(db_default=Now())
 
     def __str__(self) -> str:
@@ -147,6 +153,18 @@ class ApiKey(models.Model):
         return f"{self.label} ({self.prefix}…{self.last_four})"
 
 
+class KeyDay(models.Model):
+    """How many requests a key has drawn for one day (UTC); processes draw them in slices."""
+
+    api_key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, db_index=False, related_name="days")
+    day = models.DateField()
+    drawn = models.PositiveIntegerField()
+    slice = models.PositiveIntegerField(help_text="What the latest process drew.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["api_key", "day"], name="key_day_once")]
+
+
 class MetaApp(models.Model):
     """An app at Meta whose callbacks we accept: its secret signs them.
 
@@ -208,6 +226,11 @@ class BusinessAccount(models.Model):
     business_id = models.CharField(max_length=64, blank=True)
     display_name = models.CharField(max_length=200, blank=True)
     status = models.CharField(max_length=20, choices=Status, default=Status.PENDING)
+    messaging_limit = models.CharField(
+        max_length=20,
+        blank=True,
+        help_text="Meta's limit on people written to first in 24 hours (TIER_250 …); Meta enforces it.",
+    )
     external_reference = models.CharField(max_length=200, blank=True)
     is_sandbox = models.BooleanField(default=False)
     sealed_access_token = models.TextField(blank=True)

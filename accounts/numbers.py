@@ -1,5 +1,7 @@
 """Connect numbers; the Graph client that speaks for each."""
 
+from collections.abc import Collection
+
 from django.conf import settings
 
 from accounts.models import ApiKey, BusinessAccount, Customer, MetaApp, PhoneNumber, Tenant
@@ -44,17 +46,24 @@ def find(*, tenant: Tenant, phone_number_id: str) -> PhoneNumber:
 
     Raises UnknownNumber, in the same words for a number of somebody else's.
     """
-    number = (
-        tenant.phone_numbers.select_related("business_account__customer")
-        .filter(phone_number_id=phone_number_id)
-        .first()
-    )
+    number = find_many(tenant=tenant, phone_number_ids=[phone_number_id]).get(phone_number_id)
     if number is None:
-        raise UnknownNumber(
-            "No phone number with this phone_number_id in this project",
-            details={"field": "phone_number_id", "value": phone_number_id[:100]},
-        )
+        raise unknown(phone_number_id)
     return number
+
+
+def find_many(*, tenant: Tenant, phone_number_ids: Collection[str]) -> dict[str, PhoneNumber]:
+    """The same for several at once; those the tenant does not have are left out."""
+    numbers = tenant.phone_numbers.select_related("business_account__customer")
+    found = numbers.filter(phone_number_id__in=phone_number_ids)
+    return {number.phone_number_id: number for number in found}
+
+
+def unknown(phone_number_id: str) -> UnknownNumber:
+    return UnknownNumber(
+        "No phone number with this phone_number_id in this project",
+        details={"field": "phone_number_id", "value": phone_number_id[:100]},
+    )
 
 
 def require_sendable(number: PhoneNumber, *, tenant: Tenant, environment: str) -> None:
@@ -80,19 +89,35 @@ def require_hears(account: BusinessAccount, *, app: MetaApp | None, is_sandbox: 
 
 
 def client_for(number: PhoneNumber) -> GraphClient:
-    """The Graph client that speaks for a number: the only line that knows test mode."""
-    account = number.business_account
-    if number.is_sandbox and not settings.SANDBOX_URL:
+    """The Graph client that speaks for a number."""
+    return _client(
+        number.business_account,
+        phone_number_id=number.phone_number_id,
+        display_phone_number=number.display_phone_number_normalized,
+    )
+
+
+def client_for_account(account: BusinessAccount) -> GraphClient:
+    """The Graph client that speaks for an account, of its templates for example."""
+    return _client(account)
+
+
+def _client(
+    account: BusinessAccount, *, phone_number_id: str = "", display_phone_number: str = ""
+) -> GraphClient:
+    """The only lines that know test mode."""
+    if account.is_sandbox and not settings.SANDBOX_URL:
         transport = SandboxTransport(
             waba_id=account.waba_id,
-            phone_number_id=number.phone_number_id,
-            display_phone_number=number.display_phone_number_normalized,
+            phone_number_id=phone_number_id,
+            display_phone_number=display_phone_number,
         )
         return GraphClient(transport=transport, token=SANDBOX_TOKEN)
     over_http = HttpTransport(
-        base_url=settings.SANDBOX_URL if number.is_sandbox else settings.META_GRAPH_URL,
+        base_url=settings.SANDBOX_URL if account.is_sandbox else settings.META_GRAPH_URL,
         version=settings.META_GRAPH_VERSION,
         timeout_seconds=settings.META_TIMEOUT_SECONDS,
     )
-    token = SANDBOX_TOKEN if number.is_sandbox else account.access_token
-    return GraphClient(transport=over_http, token=token)
+    return GraphClient(
+        transport=over_http, token=SANDBOX_TOKEN if account.is_sandbox else account.access_token
+    )

@@ -167,6 +167,8 @@ CELERY_BEAT_SCHEDULE = {
 }
 CELERY_BEAT_SCHEDULE["messaging.forget"] = {"task": "messaging.forget", "schedule": 600}
 CELERY_BEAT_SCHEDULE["webhooks_app.forget"] = {"task": "webhooks_app.forget", "schedule": 600}
+# Meta's callbacks tell of changes at once; this finds what they left out.
+CELERY_BEAT_SCHEDULE["templates_app.sync_all"] = {"task": "templates_app.sync_all", "schedule": 4 * 3600}
 
 # --- Meta ---------------------------------------------------------------------------------------
 META_GRAPH_URL = env("META_GRAPH_URL", "https://graph.facebook.com").rstrip("/")
@@ -183,11 +185,20 @@ SANDBOX_CALLBACK_URL = env("SANDBOX_CALLBACK_URL") or f"{PUBLIC_URL}/meta/webhoo
 # --- Limits -------------------------------------------------------------------------------------
 # Bytes of an API request body; media uploads have their own cap.
 API_MAX_BODY_BYTES = env_int("API_MAX_BODY_BYTES", 1_000_000)
+# Bytes of a batch of messages.
+API_MAX_BATCH_BYTES = env_int("API_MAX_BATCH_BYTES", 5_000_000)
 # Meta posts up to 3 MB in one callback.
 META_MAX_BODY_BYTES = 3_100_000
-DATA_UPLOAD_MAX_MEMORY_SIZE = 4_000_000
+DATA_UPLOAD_MAX_MEMORY_SIZE = max(4_000_000, API_MAX_BODY_BYTES, API_MAX_BATCH_BYTES)
 # Requests per second and key, by plan; the key's environment decides for test keys.
 API_RATE_LIMITS = {"sandbox": 10, "standard": 100, "high_volume": 500, "enterprise": 500}
+# The same per day (UTC). A project's own limits, for its live keys, come before its plan's.
+API_DAILY_LIMITS = {
+    "sandbox": 1_000,
+    "standard": 100_000,
+    "high_volume": 1_000_000,
+    "enterprise": 1_000_000,
+}
 # Seconds before a claimed message or delivery may be claimed by another worker.
 CLAIM_LEASE_SECONDS = env_int("CLAIM_LEASE_SECONDS", 45)
 # Seconds after which a send of unknown outcome is reported as unconfirmed.

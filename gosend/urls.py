@@ -8,7 +8,7 @@ from gosend.api import health, home, meta_webhook, schema
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
     path("docs", home.docs, name="docs"),
-    path("docs/errors", home.error_list, name="docs-errors"),
+    path("docs/errors", home.list_of_errors, name="docs-errors"),
     path("openapi/v1.json", schema.serve_v1, name="openapi-v1"),
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),

@@ -1,5 +1,6 @@
 """What tenants are told about messages and conversations, in the words of the documented events."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -67,6 +68,18 @@ def conversation_created(*, conversation: Conversation, number: PhoneNumber, at:
         type="conversation.created",
         occurred_at=at,
         data={"conversation": _conversation(conversation)},
+    )
+
+
+def conversations_created(
+    *, conversations: Sequence[Conversation], number: PhoneNumber, at: datetime
+) -> None:
+    """`conversation.created` for each of several."""
+    events.publish_many(
+        number=number,
+        type="conversation.created",
+        occurred_at=at,
+        data=[{"conversation": _conversation(conversation)} for conversation in conversations],
     )
 
 

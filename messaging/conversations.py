@@ -1,5 +1,7 @@
 """The 24-hour window: open it, extend it, ask it; and the record of the exchange beside it."""
 
+from collections import Counter
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from django.db import connection
@@ -9,6 +11,7 @@ from django.utils import timezone
 
 from accounts.models import PhoneNumber
 from gosend.lib.errors import DomainError
+from messaging import contacts
 from messaging.models import Contact, Conversation, Message, ServiceWindow
 
 # Meta: a customer's message opens or refreshes the window in which free-form messages may be sent.
@@ -19,21 +22,27 @@ class WindowClosed(DomainError):
     code = "outside_24h_window"
 
 
-def require_open(*, number: PhoneNumber, contact: Contact) -> None:
-    """Refuse free-form messages outside the 24-hour window.
+def closed_windows(*, number: PhoneNumber, peers: Collection[str]) -> Mapping[str, WindowClosed]:
+    """For each recipient outside the 24-hour window, why no free-form message may go there now.
 
     Left to Meta where the number's policy says so, and during a number's first day, whose inbound
     messages before the connection we have not seen.
     """
     now = timezone.now()
     if number.window_policy == PhoneNumber.WindowPolicy.DEFER or number.connected_at > now - WINDOW:
-        return
-    window = ServiceWindow.objects.filter(phone_number=number, contact=contact).first()
-    if window is None or window.expires_at <= now:
-        raise WindowClosed(
-            "The customer has not written within the last 24 hours: only templates may be sent",
-            details={"window_expires_at": window.expires_at.isoformat() if window else None},
-        )
+        return {}
+    people = contacts.find_many(account=number.business_account, peers=peers)
+    windows = ServiceWindow.objects.filter(phone_number=number, contact__in=people.values())
+    ends = dict(windows.values_list("contact_id", "expires_at"))
+    closed = {}
+    for peer in peers:
+        end = ends.get(people[peer].pk) if peer in people else None
+        if end is None or end <= now:
+            closed[peer] = WindowClosed(
+                "The customer has not written within the last 24 hours: only templates may be sent",
+                details={"window_expires_at": end.isoformat() if end else None},
+            )
+    return closed
 
 
 def extend_window(*, number: PhoneNumber, contact: Contact, written_at: datetime) -> None:
@@ -59,6 +68,54 @@ def touch(
     )
     conversation.status = Conversation.Status.ACTIVE
     return conversation, is_new
+
+
+def touch_many(
+    *, number: PhoneNumber, contact_ids: Collection[int], at: datetime
+) -> tuple[dict[int, Conversation], set[int]]:
+    """Count outbound messages, one for each mention of a contact; the statements are as many for all.
+
+    Returns the conversations by contact, and the contacts whose conversation is new.
+    """
+    counts = Counter(contact_ids)
+    found = _running(number, counts)
+    expired = [one.pk for one in found.values() if one.last_message_at + WINDOW <= timezone.now()]
+    if expired:
+        _end(expired)
+        found = {contact: one for contact, one in found.items() if one.pk not in expired}
+    missing = sorted(counts.keys() - found.keys())
+    is_new = _start_many(number, missing, at) if missing else set()
+    if missing:
+        found = _running(number, counts)
+    with connection.cursor() as cursor:
+        rows = [(one.pk, counts[contact]) for contact, one in found.items()]
+        cursor.execute(_COUNT, [at, at, [pk for pk, _ in rows], [count for _, count in rows]])
+    for one in found.values():
+        one.status = Conversation.Status.ACTIVE
+    return found, is_new
+
+
+def _running(number: PhoneNumber, contact_ids: Collection[int]) -> dict[int, Conversation]:
+    """Lock them in one order, as the update that follows would not."""
+    rows = Conversation.objects.exclude(status=Conversation.Status.ENDED).filter(
+        phone_number=number, contact_id__in=list(contact_ids)
+    )
+    return {row.contact_id: row for row in rows.order_by("pk").select_for_update(no_key=True)}
+
+
+def _end(conversation_ids: Collection[int]) -> None:
+    Conversation.objects.filter(pk__in=conversation_ids).update(
+        status=Conversation.Status.ENDED,
+        ended_at=F("last_message_at") + WINDOW,
+        ended_reason=Conversation.EndedReason.EXPIRED,
+    )
+
+
+def _start_many(number: PhoneNumber, contact_ids: Collection[int], at: datetime) -> set[int]:
+    customer_id = number.business_account.customer_id
+    with connection.cursor() as cursor:
+        cursor.execute(_START_MANY, [number.tenant_id, customer_id, number.pk, at, at, list(contact_ids)])
+        return {contact_id for (contact_id,) in cursor.fetchall()}
 
 
 def _open_one(number: PhoneNumber, contact: Contact) -> Conversation | None:
@@ -96,6 +153,21 @@ INSERT INTO messaging_conversation
 VALUES (%s, %s, %s, %s, %s, %s, 'active', 0, '')
 ON CONFLICT (phone_number_id, contact_id) WHERE status <> 'ended' DO NOTHING
 RETURNING id
+"""
+_START_MANY = """
+INSERT INTO messaging_conversation
+       (tenant_id, customer_id, phone_number_id, contact_id, started_at, last_message_at,
+        status, messages_count, ended_reason)
+SELECT %s, %s, %s, contact_id, %s, %s, 'active', 0, '' FROM unnest(%s::bigint[]) AS contact_id
+ON CONFLICT (phone_number_id, contact_id) WHERE status <> 'ended' DO NOTHING
+RETURNING contact_id
+"""
+_COUNT = """
+UPDATE messaging_conversation AS conversation
+   SET messages_count = messages_count + fresh.count, status = 'active',
+       last_message_at = greatest(last_message_at, %s), last_outbound_at = greatest(last_outbound_at, %s)
+  FROM unnest(%s::bigint[], %s::int[]) AS fresh (id, count)
+ WHERE conversation.id = fresh.id
 """
 _EXTEND = """
 INSERT INTO messaging_servicewindow AS held (phone_number_id, contact_id, expires_at)

@@ -26,13 +26,15 @@ from gosend.lib import doorbell
 from gosend.whatsapp import content as contents
 from gosend.whatsapp.client import Accepted, GraphClient
 from gosend.whatsapp.errors import GraphError, Outcome
-from messaging import opaque, statuses
+from messaging import opaque, statuses, throughput
 from messaging.models import Dispatch, Message
 
 log = logging.getLogger(__name__)
 
 # Messages that one drain claims and sends side by side.
 BATCH = 16
+# A spent budget is left to refill for as long before it is drawn upon again.
+_REFILL_SECONDS = 0.2
 _FIRST_DELAY_SECONDS = 1.0
 _MAX_DELAY_SECONDS = 300.0
 
@@ -60,7 +62,10 @@ Answer = Accepted | GraphError
 
 
 def now(*, message: Message) -> None:
-    """Send one freshly accepted message in this thread, unless another is ahead of it."""
+    """Send one freshly accepted message in this thread, unless another is ahead of it.
+
+    Its place in the number's budget was taken when it was accepted.
+    """
     claims = _claim("d.message_id = %s", [message.pk], limit=1)
     if claims:
         _send(numbers.client_for(message.phone_number), claims)
@@ -69,14 +74,31 @@ def now(*, message: Message) -> None:
 
 
 def drain(*, number_id: int) -> int:
-    """Send what is due on one number, batch by batch; return how many were claimed."""
+    """Send what is due on one number, batch by batch; return how many were claimed.
+
+    It ends where the number's budget does, and has the bell rung again for when there is some.
+    """
     number = PhoneNumber.objects.select_related("business_account").get(pk=number_id)
     client = numbers.client_for(number)
     total = 0
-    while claims := _claim("d.phone_number_id = %s", [number_id], limit=BATCH):
+    while due := _due(number_id):
+        grant = throughput.take(number=number, most=due)
+        if not grant.count:
+            doorbell.ring_later("messaging.drain", seconds=_REFILL_SECONDS, number_id=number_id)
+            break
+        claims = _claim("d.phone_number_id = %s", [number_id], limit=grant.count)
+        throughput.give_back(number=number, count=grant.count - len(claims))
+        if not claims:
+            break
         _send(client, claims)
         total += len(claims)
     return total
+
+
+def _due(number_id: int) -> int:
+    """How many messages one batch could hold; those behind another to the same person count too."""
+    due = Dispatch.objects.filter(phone_number_id=number_id, state=Dispatch.State.QUEUED, due_at__lte=Now())
+    return due.order_by()[:BATCH].count()
 
 
 def numbers_due() -> list[int]:

@@ -16,9 +16,9 @@ from accounts import numbers
 from accounts.models import MetaApp, PhoneNumber
 from gosend.lib import doorbell
 from gosend.whatsapp import events
-from messaging import inbound, pass_on, statuses
+from messaging import inbound, notices, pass_on, statuses
 from messaging.models import MetaEvent
-from templates_app import sync
+from templates_app import notices as templates
 
 log = logging.getLogger(__name__)
 
@@ -105,8 +105,21 @@ def _route(event: MetaEvent, item: events.Item) -> None:
         case events.StatusUpdate():
             if number := _number(event, item.phone_number_id):
                 statuses.report(number=number, update=item)
-        case events.TemplateUpdate():
-            sync.note_status(update=item, is_sandbox=event.is_sandbox, app=event.app)
+        case (
+            events.TemplateUpdate()
+            | events.TemplateQualityUpdate()
+            | events.TemplateCategoryUpdate()
+            | events.TemplateComponentsUpdate()
+        ):
+            templates.take(update=item, is_sandbox=event.is_sandbox, app=event.app)
+        case (
+            events.QualityUpdate()
+            | events.NameUpdate()
+            | events.CapabilityUpdate()
+            | events.AccountUpdate()
+            | events.AccountAlert()
+        ):
+            notices.take(item=item, is_sandbox=event.is_sandbox, app=event.app)
         case _:
             pass  # kept raw in the event; nobody here acts on it
 

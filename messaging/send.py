@@ -1,20 +1,49 @@
-"""Accept a message: check, store, queue. Every dialect ends here."""
+"""Accept messages: check, store, queue. Every dialect ends here."""
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 
 from django.db import transaction
 from django.utils import timezone
 
 from accounts import numbers
 from accounts.models import ApiKey, PhoneNumber, Tenant
-from gosend.lib import doorbell, phone
+from gosend.lib import doorbell, ids, phone
 from gosend.lib.errors import DomainError
 from gosend.whatsapp import content as contents
-from messaging import announce, contacts, conversations, deliver, idempotency
-from messaging.models import Contact, Dispatch, Message, MessageContent
+from messaging import announce, contacts, conversations, deliver, idempotency, throughput
+from messaging.models import Dispatch, Message, MessageContent
 from templates_app import catalog
 
 
 class InvalidRecipient(DomainError):
     code = "invalid_phone_number"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One message to be sent; its number is among the tenant's own."""
+
+    number: PhoneNumber
+    to: str
+    content: contents.Content
+    context_wamid: str | None = None
+    tracking: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """On whose behalf messages are taken over."""
+
+    tenant: Tenant
+    environment: str
+    request_id: str = ""
+    api_key: ApiKey | None = None
+
+
+Verdict = Message | DomainError
+_TemplateCheck = Callable[[PhoneNumber, str, str], DomainError | None]
 
 
 def accept(
@@ -36,17 +65,16 @@ def accept(
     Synchronous by default: the message has then been handed to Meta, and its status says how that
     went (sent, failed, unknown, or queued when Meta asked us to wait). Raises the errors of
     `numbers.require_sendable`, InvalidRecipient, `conversations.WindowClosed`, those of
-    `templates_app.catalog`, and `idempotency.InProgress`; nothing is stored then.
+    `templates_app.catalog`, `idempotency.InProgress`, and `throughput.NumberOverLimit` or, when
+    asynchronous, `throughput.QueueFull`; nothing is stored then.
     """
-    numbers.require_sendable(number, tenant=tenant, environment=environment)
-    _require_recipient(to)
-    if isinstance(content, contents.Template):
-        catalog.require_approved(number=number, name=content.name, language=content.language.code)
-    with transaction.atomic():
-        contact = _contact(number, to)
-        if not isinstance(content, contents.Template):
-            conversations.require_open(number=number, contact=contact)
-        message = _store(number, contact, to, content, context_wamid, tracking, request_id, api_key)
+    asked = Asked(number, to, content, context_wamid, tracking)
+    sender = Sender(tenant, environment, request_id, api_key)
+    _check(asked, sender, _template_check())
+    if is_async and not throughput.room(number=number):
+        raise throughput.queue_full(number)
+    with nullcontext() if is_async else throughput.one(number=number), transaction.atomic():
+        message = _required(_store(number, [asked], sender)[0])
         if once is not None:
             idempotency.claim(once, message_id=message.pk)
         if is_async:
@@ -57,51 +85,132 @@ def accept(
     return message
 
 
-def _require_recipient(to: str) -> None:
-    if not (phone.is_e164_digits(to) or phone.is_user_id(to)):
+def accept_many(
+    *,
+    tenant: Tenant,
+    asked: Sequence[Asked],
+    environment: str,
+    request_id: str = "",
+    api_key: ApiKey | None = None,
+) -> list[Verdict]:
+    """Take many messages over in one transaction, to be sent later; say of each what became of it.
+
+    One that cannot be taken does not stop its siblings: its place holds the error that `accept` would
+    have raised.
+    """
+    sender = Sender(tenant, environment, request_id, api_key)
+    check_template = _template_check()
+    verdicts: dict[int, Verdict] = {}
+    by_number: dict[int, list[int]] = {}
+    for index, one in enumerate(asked):
+        try:
+            _check(one, sender, check_template)
+        except DomainError as error:
+            verdicts[index] = error
+        else:
+            by_number.setdefault(one.number.pk, []).append(index)
+    with transaction.atomic():
+        for _number_id, indexes in sorted(by_number.items()):
+            stored = _store_queued(asked[indexes[0]].number, [asked[index] for index in indexes], sender)
+            verdicts |= dict(zip(indexes, stored, strict=True))
+    return [verdicts[index] for index in range(len(asked))]
+
+
+def _store_queued(number: PhoneNumber, asked: Sequence[Asked], sender: Sender) -> list[Verdict]:
+    room = throughput.room(number=number, wanted=len(asked))
+    doorbell.ring("messaging.drain", number_id=number.pk)
+    stored = _store(number, asked[:room], sender)
+    return [*stored, *(throughput.queue_full(number) for _ in asked[room:])]
+
+
+def _check(asked: Asked, sender: Sender, check_template: _TemplateCheck) -> None:
+    """Refuse one message for what can be known before its recipient is looked up."""
+    numbers.require_sendable(asked.number, tenant=sender.tenant, environment=sender.environment)
+    if not (phone.is_e164_digits(asked.to) or phone.is_user_id(asked.to)):
         raise InvalidRecipient(
             "Validation failed: 'to' must be E164 format: digits only, country code first,"
             " no plus sign, spaces, dashes or parentheses",
-            details={"field": "to", "value": to[:100]},
+            details={"field": "to", "value": asked.to[:100]},
         )
+    if isinstance(asked.content, contents.Template):
+        error = check_template(asked.number, asked.content.name, asked.content.language.code)
+        if error is not None:
+            raise error
 
 
-def _contact(number: PhoneNumber, to: str) -> Contact:
-    key = {"user_id": to} if phone.is_user_id(to) else {"phone": to}
-    return contacts.find_or_create(account=number.business_account, **key)
+def _template_check() -> _TemplateCheck:
+    """Look each template up once, however many messages use it."""
+    known: dict[tuple[int, str, str], DomainError | None] = {}
+
+    def check(number: PhoneNumber, name: str, language: str) -> DomainError | None:
+        key = (number.business_account_id, name, language)
+        if key not in known:
+            try:
+                catalog.require_approved(number=number, name=name, language=language)
+                known[key] = None
+            except DomainError as error:
+                known[key] = error
+        return known[key]
+
+    return check
 
 
-def _store(
-    number: PhoneNumber,
-    contact: Contact,
-    to: str,
-    content: contents.Content,
-    context_wamid: str | None,
-    tracking: str,
-    request_id: str,
-    api_key: ApiKey | None,
-) -> Message:
-    conversation, is_new = conversations.touch(
-        number=number, contact=contact, direction=Message.Direction.OUTBOUND, at=timezone.now()
+def _required(verdict: Verdict) -> Message:
+    if isinstance(verdict, DomainError):
+        raise verdict
+    return verdict
+
+
+def _store(number: PhoneNumber, asked: Sequence[Asked], sender: Sender) -> list[Verdict]:
+    """Store what the 24-hour window allows; the statements are as many for a thousand as for one."""
+    free = {one.to for one in asked if not isinstance(one.content, contents.Template)}
+    closed = conversations.closed_windows(number=number, peers=free) if free else {}
+    refused = [None if isinstance(one.content, contents.Template) else closed.get(one.to) for one in asked]
+    allowed = [one for one, error in zip(asked, refused, strict=True) if error is None]
+    stored = iter(_insert(number, allowed, sender) if allowed else [])
+    return [error or next(stored) for error in refused]
+
+
+def _insert(number: PhoneNumber, asked: Sequence[Asked], sender: Sender) -> list[Message]:
+    at = timezone.now()
+    people = contacts.find_or_create_many(account=number.business_account, peers={one.to for one in asked})
+    threads, fresh = conversations.touch_many(
+        number=number, contact_ids=[people[one.to].pk for one in asked], at=at
     )
-    message = Message.objects.create(
-        tenant_id=number.tenant_id,
-        phone_number=number,
-        contact=contact,
-        conversation=conversation,
-        customer_id=number.business_account.customer_id,
-        api_key=api_key,
-        direction=Message.Direction.OUTBOUND,
-        type=content.type,
-        status=Message.Status.QUEUED,
-        peer=to,
-        request_id=request_id,
+    messages = [
+        Message(
+            id=message_id,
+            tenant_id=number.tenant_id,
+            phone_number=number,
+            contact=people[one.to],
+            conversation=threads[people[one.to].pk],
+            customer_id=number.business_account.customer_id,
+            api_key=sender.api_key,
+            direction=Message.Direction.OUTBOUND,
+            type=one.content.type,
+            status=Message.Status.QUEUED,
+            peer=one.to,
+            request_id=sender.request_id,
+        )
+        for message_id, one in zip(ids.reserve(len(asked)), asked, strict=True)
+    ]
+    Message.objects.bulk_create(messages)
+    pairs = list(zip(messages, asked, strict=True))
+    MessageContent.objects.bulk_create(
+        MessageContent(message=message, body=_body(one), tracking=one.tracking) for message, one in pairs
     )
-    body: dict[str, object] = {"type": content.type, content.type: content.to_graph()}
-    if context_wamid:
-        body["context"] = {"message_id": context_wamid}
-    MessageContent.objects.create(message=message, body=body, tracking=tracking)
-    Dispatch.objects.create(message=message, phone_number=number, peer=to)
-    if is_new:
-        announce.conversation_created(conversation=conversation, number=number, at=message.created_at)
-    return message
+    Dispatch.objects.bulk_create(
+        Dispatch(message=message, phone_number=number, peer=one.to) for message, one in pairs
+    )
+    if fresh:
+        announce.conversations_created(
+            conversations=[threads[contact_id] for contact_id in sorted(fresh)], number=number, at=at
+        )
+    return messages
+
+
+def _body(asked: Asked) -> dict[str, object]:
+    body: dict[str, object] = {"type": asked.content.type, asked.content.type: asked.content.to_graph()}
+    if asked.context_wamid:
+        body["context"] = {"message_id": asked.context_wamid}
+    return body

@@ -2,6 +2,7 @@
 
 from celery import shared_task
 
+from accounts import quota
 from gosend.lib import doorbell
 from messaging import deliver, idempotency, ingest, recover
 
@@ -29,3 +30,4 @@ def sweep() -> None:
 def forget() -> None:
     while idempotency.forget_expired():
         pass
+    quota.forget_past()

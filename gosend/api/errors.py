@@ -92,7 +92,7 @@ def body(problem: Problem) -> dict[str, Any]:
     written: dict[str, Any] = {
         "statusCode": entry.status,
         "message": problem.message,
-        "error": _PHRASES.get(entry.status) or HTTPStatus(entry.status).phrase,
+        "error": phrase(entry.status),
         "code": entry.code.upper(),
     }
     if problem.details is not None:
@@ -102,6 +102,11 @@ def body(problem: Problem) -> dict[str, Any]:
     written["request_id"] = logs.request_id.get()
     written["doc_url"] = f"{settings.PUBLIC_URL}/docs/errors#{entry.code}"
     return written
+
+
+def phrase(status: int) -> str:
+    """The same words on every version of Python."""
+    return _PHRASES.get(status) or HTTPStatus(status).phrase
 
 
 def to_response(error: Exception, context: Mapping[str, Any]) -> Response:

@@ -10,8 +10,8 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
-from gosend.api import errors
-from gosend.lib import catalog, logs
+from gosend.api import error_list, errors
+from gosend.lib import logs
 
 # The reference page is a script of others; the browser itself keeps it from asking another host.
 _POLICY = (
@@ -33,8 +33,8 @@ def docs(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def error_list(request: HttpRequest) -> HttpResponse:
-    return _page(request, "errors.html", {"entries": catalog.CATALOG.values()})
+def list_of_errors(request: HttpRequest) -> HttpResponse:
+    return _page(request, "errors.html", {"entries": error_list.of_ours(), "of_meta": error_list.of_meta()})
 
 
 @csrf_exempt

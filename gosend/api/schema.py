@@ -71,8 +71,10 @@ def answers(
     return described
 
 
-def query(name: str, description: str, *, allowed: list[str] | None = None) -> OpenApiParameter:
-    return OpenApiParameter(name, str, OpenApiParameter.QUERY, description=description, enum=allowed)
+def query(
+    name: str, description: str, *, allowed: list[str] | None = None, shape: dict[str, Any] | None = None
+) -> OpenApiParameter:
+    return OpenApiParameter(name, shape or str, OpenApiParameter.QUERY, description=description, enum=allowed)
 
 
 def inside(name: str, description: str) -> OpenApiParameter:
@@ -80,9 +82,18 @@ def inside(name: str, description: str) -> OpenApiParameter:
     return OpenApiParameter(name, str, OpenApiParameter.PATH, description=description)
 
 
+_FROM_ONE = {"type": "integer", "minimum": 1}
+MOMENT = {"type": "string", "anyOf": [{"format": "date"}, {"format": "date-time"}]}
 PAGING = [
-    OpenApiParameter("page", int, OpenApiParameter.QUERY, description="From 1."),
-    OpenApiParameter("per_page", int, OpenApiParameter.QUERY, description="20 by default, 100 at most."),
+    OpenApiParameter(
+        "page", {**_FROM_ONE, "maximum": 100_000}, OpenApiParameter.QUERY, description="From 1."
+    ),
+    OpenApiParameter(
+        "per_page",
+        {**_FROM_ONE, "maximum": 100},
+        OpenApiParameter.QUERY,
+        description="20 by default; more than 100 counts as 100.",
+    ),
     OpenApiParameter(
         "cursor",
         str,
@@ -92,7 +103,7 @@ PAGING = [
 ]
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
-    str,
+    {"type": "string", "pattern": "^[!-~]([ -~]{0,253}[!-~])?$"},
     OpenApiParameter.HEADER,
     description="1 to 255 printable ASCII characters. The same request with the same key is done once"
     " in 24 hours; repeats get the first answer and `Idempotent-Replayed: true`.",
@@ -106,6 +117,24 @@ def _success(model: type[BaseModel] | list[type[BaseModel]] | None) -> OpenApiRe
         items: dict[str, Any] = {"type": "array", "items": of(model[0])}
         return OpenApiResponse(items, description="One page; totals and links stand in the headers.")
     return OpenApiResponse(of(model), description=(model.__doc__ or "").strip())
+
+
+def _finish(result: dict[str, Any]) -> dict[str, Any]:
+    """Say what the generator cannot know of the bodies.
+
+    JSON is asked for: what curl says by itself is tolerated, but no form is read. And a union must come.
+    """
+    bodies = (
+        operation["requestBody"]
+        for operations in result["paths"].values()
+        for operation in operations.values()
+        if "requestBody" in operation
+    )
+    for body in bodies:
+        body["content"].pop(json.CurlParser.media_type, None)
+        if any("oneOf" in media["schema"] for media in body["content"].values()):
+            body["required"] = True
+    return result
 
 
 def _internal_classes() -> list[type]:
@@ -128,6 +157,7 @@ def document(dialect: str) -> dict[str, Any]:
         "SERVERS": [{"url": "/"}],
         "SCHEMA_PATH_PREFIX": f"/{dialect}",
         "POSTPROCESSING_HOOKS": [],
+        "COMPONENT_SPLIT_REQUEST": True,
         "GET_LIB_DOC_EXCLUDES": _internal_classes,
         "SECURITY": [{"ApiKey": []}],
         "APPEND_COMPONENTS": {
@@ -137,7 +167,7 @@ def document(dialect: str) -> dict[str, Any]:
     }
     with patched_settings(settings):
         made: dict[str, Any] = generator.get_schema(public=True)  # type: ignore[no-untyped-call]
-    return made
+    return _finish(made)
 
 
 def as_yaml(dialect: str) -> str:

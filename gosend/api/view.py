@@ -14,7 +14,6 @@ from rest_framework.views import APIView
 
 from accounts.models import ApiKey, Tenant
 from gosend.api import auth, body, errors, json, limits
-from gosend.lib import rate_limit
 from gosend.lib.errors import DomainError
 from messaging import idempotency
 
@@ -50,7 +49,7 @@ class TenantView(APIView):
     content_negotiation_class = json.AnyFormat
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     request: TenantRequest
-    verdict: rate_limit.Verdict | None = None
+    verdict: limits.Verdict | None = None
 
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> TenantRequest:
         return TenantRequest(
@@ -71,7 +70,7 @@ class TenantView(APIView):
         auth.require_scope(request.api_key, self.scopes.get(request.method or ""))
         _refuse_nul(request)
         if request.method in _WITH_BODY:
-            body.read(request._request, limit=settings.API_MAX_BODY_BYTES)
+            body.read(request._request, limit=self.max_body_bytes())
             request.once = _once(request)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
@@ -94,6 +93,9 @@ class TenantView(APIView):
             for name, value in limits.headers(self.verdict).items():
                 final[name] = value
         return final
+
+    def max_body_bytes(self) -> int:
+        return settings.API_MAX_BODY_BYTES
 
     def _answer(self, *args: Any, **kwargs: Any) -> Response:
         method = (self.request.method or "").lower()

@@ -184,6 +184,24 @@ _ROWS = (
         "Send as many parameters, of the kinds, as the template has places.",
     ),
     (
+        "invalid_template",
+        422,
+        "The template breaks one of Meta's rules, so Meta was not asked.",
+        "Each entry of details.errors names the path, the limit and the value.",
+    ),
+    (
+        "template_exists",
+        409,
+        "The account already has a template of this name and language.",
+        "Choose another name, or delete that template first.",
+    ),
+    (
+        "waba_not_connected",
+        409,
+        "There is no access token for the WhatsApp Business Account.",
+        "Finish connecting the account, then repeat.",
+    ),
+    (
         "waba_suspended",
         403,
         "The WhatsApp Business Account cannot send.",
@@ -194,8 +212,8 @@ _ROWS = (
     (
         "rate_limited_api_key",
         429,
-        "The key's requests per second are used up.",
-        "Wait the seconds in retry_after_seconds.",
+        "The key's requests of this second, or of this day (UTC), are used up.",
+        "Wait the seconds in retry_after_seconds: at the end of the day they are many.",
     ),
     (
         "rate_limited_phone_number",
@@ -203,7 +221,12 @@ _ROWS = (
         "The number's messages per second are used up.",
         "Wait the seconds in retry_after_seconds, or send with ?async=true.",
     ),
-    ("queue_full", 429, "10,000 messages already wait on this number.", "Wait until the queue is shorter."),
+    (
+        "queue_full",
+        429,
+        "10,000 messages already wait on this number.",
+        "Wait until the queue is shorter; it goes out at the number's messages per second.",
+    ),
     # Meta and ourselves
     (
         "meta_error",

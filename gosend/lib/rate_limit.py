@@ -23,19 +23,26 @@ _WARN_SECONDS = 60.0
 _MAX_KEYS = 10_000
 
 # All times in microseconds of Redis's own clock. The key holds the moment at which the bucket is
-# full again. Answers: allowed, microseconds to wait, microseconds until full.
+# full again. Takes as many as there are, between `least` and `most`, or none; negative numbers put
+# back. Answers: how many, microseconds until `least` can be had, microseconds until full.
 _SCRIPT = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
-local cost, capacity = tonumber(ARGV[1]), tonumber(ARGV[2])
+local interval, capacity = tonumber(ARGV[1]), tonumber(ARGV[2])
+local least, most = tonumber(ARGV[3]), tonumber(ARGV[4])
 local full_at = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now)
-local wait = full_at + cost - capacity - now
-if wait > 0 then
-  return {0, wait, full_at - now}
+local room = math.floor((now + capacity - full_at) / interval)
+if room < least then
+  return {0, full_at + least * interval - capacity - now, full_at - now}
 end
-full_at = full_at + cost
+local taken = math.min(room, most)
+full_at = full_at + taken * interval
+if full_at <= now then
+  redis.call('DEL', KEYS[1])
+  return {taken, 0, 0}
+end
 redis.call('SET', KEYS[1], string.format('%.0f', full_at), 'PX', math.ceil((full_at - now) / 1000) + 1)
-return {1, 0, full_at - now}
+return {taken, 0, full_at - now}
 """
 
 
@@ -58,7 +65,7 @@ def take(*, key: str, per_second: float, burst: int, cost: int = 1) -> Verdict:
     if not 0 < cost <= burst or per_second <= 0:
         raise ValueError("take: 0 < cost <= burst and per_second > 0 must hold")
     interval = max(1, round(1_000_000 / per_second))  # whole microseconds, so that sums are exact
-    answer = _take_from_redis(key, cost * interval, burst * interval)
+    answer = take_in_redis(key=key, interval=interval, burst=burst, least=cost, most=cost)
     if answer is None:
         answer = _local.take(key, cost * interval, burst * interval)
     allowed, wait, until_full = answer
@@ -112,7 +119,7 @@ class _Trouble:
         self.pause_until = now + _PAUSE_SECONDS
         if now - self.warned_at >= _WARN_SECONDS:
             self.warned_at = now
-            log.warning("limits are counted per process, Redis failed: %s", type(error).__name__)
+            log.warning("Redis failed, limits are counted without it: %s", type(error).__name__)
 
 
 @lru_cache(maxsize=8)
@@ -133,13 +140,22 @@ def _script(url: str) -> Any:
     return client.register_script(_SCRIPT)
 
 
-def _take_from_redis(key: str, cost: int, capacity: int) -> tuple[int, int, int] | None:
+def take_in_redis(
+    *, key: str, interval: int, burst: int, least: int, most: int
+) -> tuple[int, int, int] | None:
+    """Ask Redis alone: how many were taken, and microseconds to wait and until full.
+
+    `interval` is in microseconds. None without Redis, or while it is in trouble: the caller then
+    counts elsewhere.
+    """
     url = settings.REDIS_URL
     if not url or time.monotonic() < _trouble(url).pause_until:
         return None
     try:
-        allowed, wait, until_full = _script(url)(keys=[f"gosend:limit:{key}"], args=[cost, capacity])
+        taken, wait, until_full = _script(url)(
+            keys=[f"gosend:limit:{key}"], args=[interval, burst * interval, least, most]
+        )
     except (redis.RedisError, OSError, ValueError, TypeError) as error:
         _trouble(url).note(error)
         return None
-    return allowed, wait, until_full
+    return taken, wait, until_full

@@ -6,9 +6,10 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from gosend.sandbox import callbacks, outcomes, refusals
+from gosend.sandbox import callbacks, outcomes, refusals, templates
 from gosend.sandbox.callbacks import Callback, Person
 from gosend.sandbox.refusals import Refusal
+from gosend.sandbox.shelf import Shelf
 from gosend.sandbox.world import Line, World
 from gosend.whatsapp.wire import GraphRequest, GraphResponse
 
@@ -19,6 +20,18 @@ _PATH = re.compile(r"/([^/]+)(?:/([a-z_]+))?/?\Z")
 _BOUNDARY = re.compile(r'boundary="?([^";]+)"?', re.IGNORECASE)
 _PART_FIELD = re.compile(rb'[;\s]name="?([^";]+)"?', re.IGNORECASE)
 _PART_TYPE = re.compile(rb"^content-type:\s*(.+?)\s*$", re.IGNORECASE | re.MULTILINE)
+
+# What is known of every business account, besides its id.
+_ACCOUNT: dict[str, Any] = {
+    "id": "",
+    "name": "Sandbox",
+    "currency": "USD",
+    "timezone_id": "1",
+    "message_template_namespace": "sandbox",
+    "account_review_status": "APPROVED",
+    "business_verification_status": "verified",
+    "ownership_type": "SELF",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +58,9 @@ def answer(request: GraphRequest, *, world: World) -> Reply:
     """Act as the Graph API would. Never raises, whatever the request."""
     try:
         _check_token(request.token)
+        if account := _account_asked(request, world):
+            waba_id, edge, shelf = account
+            return _templates(request, waba_id, shelf) if edge else _ok(_account(waba_id, request.query))
         line, edge = _target(request, world)
         if edge == "messages":
             return _messages(_json_object(request.body), line=line, world=world)
@@ -93,6 +109,43 @@ def _target(request: GraphRequest, world: World) -> tuple[Line, str]:
             100, f"Unsupported request: {what}. No such object here, or no such action.", subcode=33
         )
     return line, edge
+
+
+def _account_asked(request: GraphRequest, world: World) -> tuple[str, str, Shelf] | None:
+    """The business account that is asked for, which edge of it, and its templates.
+
+    Ids do not tell an account from a number. An edge does; without one the fields that are asked for do.
+    """
+    match = _PATH.match(request.path)
+    if match is None:
+        return None
+    edge = match[2] or ""
+    fields = {field.strip() for field in request.query.get("fields", "").split(",")}
+    is_account = edge == "message_templates" or (
+        (request.method, edge) == ("GET", "") and fields <= _ACCOUNT.keys() and fields != {"id"}
+    )
+    shelf = world.shelf(match[1]) if is_account else None
+    return None if shelf is None else (match[1], edge, shelf)
+
+
+def _templates(request: GraphRequest, waba_id: str, shelf: Shelf) -> Reply:
+    match request.method:
+        case "GET":
+            return _ok(templates.listed(request.query, shelf=shelf, link=request.path))
+        case "DELETE":
+            templates.delete(request.query, shelf=shelf)
+            return _ok({"success": True})
+        case "POST":
+            held, coming = templates.create(_json_object(request.body), shelf=shelf, waba_id=waba_id)
+            answer = {"id": held.template_id, "status": "PENDING", "category": held.category}
+            cut_off = templates.is_cut_off(held)
+            return Reply(response=None if cut_off else _json_response(answer), callbacks=coming)
+    raise Refusal(100, f"Unsupported request: {request.method[:10]} of templates.", subcode=33)
+
+
+def _account(waba_id: str, query: dict[str, str]) -> dict[str, Any]:
+    asked = [field.strip() for field in query["fields"].split(",")]
+    return {field: _ACCOUNT[field] for field in asked} | {"id": waba_id}
 
 
 def _messages(body: dict[str, Any], *, line: Line, world: World) -> Reply:

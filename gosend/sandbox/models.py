@@ -1,4 +1,4 @@
-"""PendingCallback and SeenOnce: what the in-process sandbox remembers between two requests."""
+"""PendingCallback, SeenOnce and HeldTemplate: what the in-process sandbox remembers between two requests."""
 
 from django.db import models
 
@@ -20,3 +20,21 @@ class SeenOnce(models.Model):
 
     key = models.CharField(max_length=200, primary_key=True)
     created_at = models.DateTimeField(auto_now_add=True)
+
+
+class HeldTemplate(models.Model):
+    """One template as the sandbox's Meta has it; its status follows from its name and its age."""
+
+    waba_id = models.CharField(max_length=64)
+    template_id = models.CharField(max_length=64, unique=True)
+    name = models.CharField(max_length=512)
+    language = models.CharField(max_length=16)
+    category = models.CharField(max_length=20)
+    parameter_format = models.CharField(max_length=10)
+    components = models.JSONField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["waba_id", "name", "language"], name="held_template_once")
+        ]

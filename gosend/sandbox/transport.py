@@ -10,15 +10,17 @@ from gosend.whatsapp.wire import GraphRequest, GraphResponse
 
 @dataclass(frozen=True, slots=True)
 class SandboxTransport:
-    """A `wire.Transport` for one sandbox number; what Meta would report later is kept as rows.
+    """A `wire.Transport` for one sandbox number, or for an account alone.
+
+    What Meta would report later is kept as rows.
 
     Call it outside a transaction, as any transport: the rows of an accepted message must stay even
     when the answer is lost.
     """
 
     waba_id: str
-    phone_number_id: str
-    display_phone_number: str
+    phone_number_id: str = ""
+    display_phone_number: str = ""
 
     def __call__(self, request: GraphRequest) -> GraphResponse:
         line = Line(self.waba_id, self.phone_number_id, self.display_phone_number)

@@ -8,6 +8,8 @@ from typing import Protocol
 
 from django.db import connection
 
+from gosend.sandbox.shelf import MemoryShelf, RowShelf, Shelf
+
 # After this long a first time counts as a first time again, so that a retry test can be repeated.
 FORGET_AFTER = timedelta(minutes=10)
 # What a number of the stand-alone server belongs to, and is called, unless it is told.
@@ -30,6 +32,9 @@ class World(Protocol):
     def line(self, phone_number_id: str) -> Line | None:
         """Return the number with this id; None when there is none."""
 
+    def shelf(self, waba_id: str) -> Shelf | None:
+        """Return the templates of the business account with this id; None when there is none."""
+
     def first_time(self, key: str) -> bool:
         """Say whether `key` is new, and remember it. Two askers at once: one is the first."""
 
@@ -42,6 +47,9 @@ class RowWorld:
 
     def line(self, phone_number_id: str) -> Line | None:
         return self._line if phone_number_id == self._line.phone_number_id else None
+
+    def shelf(self, waba_id: str) -> Shelf | None:
+        return RowShelf(waba_id) if waba_id == self._line.waba_id else None
 
     def first_time(self, key: str) -> bool:
         with connection.cursor() as cursor:
@@ -57,19 +65,30 @@ class RowWorld:
 
 
 class MemoryWorld:
-    """The world of the stand-alone server. Without named lines every id of five digits or more is one."""
+    """The world of the stand-alone server.
+
+    Without named lines every id of five digits or more is one, and a business account as well.
+    """
 
     def __init__(self, lines: tuple[Line, ...] = ()) -> None:
         self._lines = {line.phone_number_id: line for line in lines}
         self._seen: dict[str, float] = {}
+        self._shelves: dict[str, MemoryShelf] = {}
         self._lock = threading.Lock()
 
     def line(self, phone_number_id: str) -> Line | None:
         if self._lines:
             return self._lines.get(phone_number_id)
-        if phone_number_id.isascii() and phone_number_id.isdigit() and len(phone_number_id) >= 5:
+        if _is_id(phone_number_id):
             return Line(WABA_ID, phone_number_id, DISPLAY_PHONE_NUMBER)
         return None
+
+    def shelf(self, waba_id: str) -> Shelf | None:
+        accounts = {line.waba_id for line in self._lines.values()}
+        if waba_id not in accounts and (accounts or not _is_id(waba_id)):
+            return None
+        with self._lock:
+            return self._shelves.setdefault(waba_id, MemoryShelf())
 
     def first_time(self, key: str) -> bool:
         now = time.monotonic()
@@ -83,3 +102,8 @@ class MemoryWorld:
     def forget(self) -> None:
         with self._lock:
             self._seen.clear()
+            self._shelves.clear()
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) >= 5

@@ -37,6 +37,38 @@ PHONE_NUMBER_FIELDS = (
     "whatsapp_business_manager_messaging_limit",
 )
 
+# `GET /{WABA}` and the list of its templates, likewise.
+ACCOUNT_FIELDS = (
+    "id",
+    "name",
+    "currency",
+    "timezone_id",
+    "account_review_status",
+    "business_verification_status",
+    "ownership_type",
+)
+TEMPLATE_FIELDS = (
+    "id",
+    "name",
+    "language",
+    "category",
+    "status",
+    "components",
+    "parameter_format",
+    "rejected_reason",
+    "quality_score",
+)
+# Templates on one page: so many large ones still fit into MAX_RESPONSE_BYTES.
+TEMPLATES_PER_PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class TemplatePage:
+    """Some of an account's templates; `after` leads to the next page and is empty on the last."""
+
+    rows: list[dict[str, Any]]
+    after: str
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
@@ -122,6 +154,44 @@ class GraphClient:
             raise errors.from_response(response)
         return answer
 
+    def get_waba(self, *, waba_id: str) -> dict[str, Any]:
+        """Return what Meta knows of a business account."""
+        response = self._call("GET", _path(waba_id), query={"fields": ",".join(ACCOUNT_FIELDS)})
+        answer = _object(response)
+        if "id" not in answer:
+            raise errors.from_response(response)
+        return answer
+
+    def list_templates(
+        self, *, waba_id: str, after: str = "", name: str = "", language: str = ""
+    ) -> TemplatePage:
+        """Return one page of an account's templates. Meta's filter by name also finds longer names."""
+        query = {"fields": ",".join(TEMPLATE_FIELDS), "limit": str(TEMPLATES_PER_PAGE)}
+        query |= {
+            key: value for key, value in (("after", after), ("name", name), ("language", language)) if value
+        }
+        response = self._call("GET", _path(waba_id, "message_templates"), query=query)
+        answer = _object(response)
+        rows, paging = answer.get("data"), answer.get("paging")
+        if not isinstance(rows, list):
+            raise errors.from_response(response)
+        return TemplatePage([row for row in rows if isinstance(row, dict)], _next_cursor(paging))
+
+    def create_template(self, *, waba_id: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Submit a template for review; the answer has its `id`, `status` and `category`."""
+        response = self._post_json(_path(waba_id, "message_templates"), body)
+        answer = _object(response)
+        if not answer.get("id"):
+            raise errors.from_response(response)
+        return answer
+
+    def delete_template(self, *, waba_id: str, name: str, template_id: str = "") -> None:
+        """Delete one language of a template, or without its id every language of the name."""
+        query = {"name": name} | ({"hsm_id": template_id} if template_id else {})
+        response = self._call("DELETE", _path(waba_id, "message_templates"), query=query)
+        if _object(response).get("success") is not True:
+            raise errors.from_response(response)
+
     def _post_json(self, path: str, body: dict[str, Any]) -> GraphResponse:
         encoded = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
         return self._call("POST", path, body=encoded, content_type="application/json")
@@ -163,6 +233,14 @@ def _object(response: GraphResponse) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _next_cursor(paging: object) -> str:
+    """The cursor to go on with; Meta gives one on the last page too, but no `next` beside it."""
+    if not isinstance(paging, dict) or not paging.get("next"):
+        return ""
+    cursors = paging.get("cursors")
+    return _text(cursors.get("after")) if isinstance(cursors, dict) else ""
 
 
 def _first(items: object) -> dict[str, Any]:

@@ -10,17 +10,39 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gosend.lib import phone
+from gosend.whatsapp import events_management
+from gosend.whatsapp.event_item import Item, Json, Unrecognised
+from gosend.whatsapp.event_item import text_of as _text
+from gosend.whatsapp.event_item import unrecognised as _unrecognised
+from gosend.whatsapp.events_management import (
+    AccountAlert,
+    AccountUpdate,
+    CapabilityUpdate,
+    NameUpdate,
+    QualityUpdate,
+    TemplateCategoryUpdate,
+    TemplateComponentsUpdate,
+    TemplateQualityUpdate,
+    TemplateUpdate,
+)
 
-Json = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
-    """One piece of a callback; `raw` is the piece as it came, an odd one under the key `value`."""
-
-    waba_id: str
-    field: str
-    raw: Json
+__all__ = [
+    "AccountAlert",
+    "AccountUpdate",
+    "CapabilityUpdate",
+    "InboundMessage",
+    "Item",
+    "MessageEcho",
+    "NameUpdate",
+    "QualityUpdate",
+    "StatusUpdate",
+    "TemplateCategoryUpdate",
+    "TemplateComponentsUpdate",
+    "TemplateQualityUpdate",
+    "TemplateUpdate",
+    "Unrecognised",
+    "parse",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,40 +88,6 @@ class StatusUpdate(Item):
     opaque: str
     errors: list[Json]
     pricing: Json | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TemplateUpdate(Item):
-    """Meta approved, rejected, paused … a template; `language` is spelled as in the API, `en_US`."""
-
-    template_id: str
-    name: str
-    language: str
-    event: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QualityUpdate(Item):
-    """A number's quality or limit changed."""
-
-    display_phone_number: str
-    event: str
-    limit: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountUpdate(Item):
-    """Something happened to the account. For the PARTNER_ events `waba_id` is the account's, too."""
-
-    event: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unrecognised(Item):
-    """Kept, not understood; `reason` says why."""
-
-    reason: str
 
 
 def parse(payload: object) -> list[Item]:
@@ -213,57 +201,11 @@ def _status(waba_id: str, value: Json, status: object) -> Item:
     )
 
 
-def _template(waba_id: str, change: Json, value: Json) -> Iterator[Item]:
-    template_id, event = _text(value.get("message_template_id")), _text(value.get("event"))
-    if not event or not template_id:
-        yield _unrecognised(waba_id, _text(change.get("field")), change, "no template or no event")
-        return
-    reason = _text(value.get("reason"))
-    yield TemplateUpdate(
-        waba_id=waba_id,
-        field="message_template_status_update",
-        raw=change,
-        template_id=template_id,
-        name=_text(value.get("message_template_name")),
-        language=_text(value.get("message_template_language")).replace("-", "_"),
-        event=event,
-        reason="" if reason == "NONE" else reason,
-    )
-
-
-def _quality(waba_id: str, change: Json, value: Json) -> Iterator[Item]:
-    limit = value.get("max_daily_conversations_per_business") or value.get("current_limit")
-    yield QualityUpdate(
-        waba_id=waba_id,
-        field="phone_number_quality_update",
-        raw=change,
-        display_phone_number=_text(value.get("display_phone_number")),
-        event=_text(value.get("event")),
-        limit=_text(limit),
-    )
-
-
-def _account(waba_id: str, change: Json, value: Json) -> Iterator[Item]:
-    """In PARTNER_ events the entry is the partner's business; the account stands inside."""
-    about = value.get("waba_info")
-    named = _text(about.get("waba_id")) if isinstance(about, dict) else ""
-    yield AccountUpdate(
-        waba_id=named or waba_id, field="account_update", raw=change, event=_text(value.get("event"))
-    )
-
-
 _READERS = {
     "messages": _messages,
     "smb_message_echoes": _echoes,
-    "message_template_status_update": _template,
-    "phone_number_quality_update": _quality,
-    "account_update": _account,
+    **events_management.READERS,
 }
-
-
-def _unrecognised(waba_id: str, field: str, raw: object, reason: str) -> Unrecognised:
-    kept = raw if isinstance(raw, dict) else {"value": raw}
-    return Unrecognised(waba_id=waba_id, field=field, raw=kept, reason=reason)
 
 
 def _common(value: Json, message: Json, contact: Json) -> dict[str, Any]:
@@ -332,10 +274,3 @@ def _moment(value: object) -> datetime:
     except (ValueError, OverflowError, OSError):
         pass
     return datetime.now(UTC)
-
-
-def _text(value: object) -> str:
-    """Ids come as strings and as integers; anything else counts as absent."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value) if abs(value) < 10**40 else ""
-    return value if isinstance(value, str) else ""

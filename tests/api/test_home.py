@@ -8,8 +8,6 @@ import pytest
 from django.contrib.staticfiles import finders
 from django.test import Client
 
-from gosend.lib import catalog
-
 
 def test_the_home_page_tells_where_everything_is() -> None:
     page = Client().get("/").content.decode()
@@ -34,12 +32,6 @@ def test_every_file_that_a_page_asks_for_is_there(path: str) -> None:
     files = re.findall(r'(?:src|href)="/static/([^"]+)"', page)
     assert files
     assert [name for name in files if finders.find(name) is None] == []
-
-
-def test_every_code_has_its_place_on_the_error_page() -> None:
-    page = Client().get("/docs/errors").content.decode()
-
-    assert re.findall(r'<tr id="([a-z0-9_]+)">', page) == list(catalog.CATALOG)
 
 
 def test_the_vendored_script_is_the_one_that_was_written_down() -> None:

@@ -1,5 +1,6 @@
 """A running server, and a tenant who talks to it over real HTTP."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from accounts import keys, tenants
 from accounts.models import PhoneNumber
+from gosend.demo.receiver import Receiver
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +34,15 @@ def client_of(live_server: LiveServer, settings: SettingsWrapper) -> Iterator[Cl
     with requests.Session() as session:
         session.headers["X-API-Key"] = key
         yield Client(live_server.url, key, number, session)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """The customer's own server, which keeps what it is told."""
+    server = Receiver(port=0)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()

@@ -1,7 +1,9 @@
 """Bells ring after the commit, and a broker in trouble holds nobody up."""
 
+import itertools
 import json
 import logging
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +17,8 @@ from django.db import transaction
 from gosend.lib import doorbell
 from tests.lib.raw_server import RawServer
 
+# A bell of its own for each test: one that was rung a moment ago is rung again only a little later.
+_numbers = itertools.count(1)
 pytestmark = pytest.mark.django_db(transaction=True)
 
 UseBroker = Callable[..., None]
@@ -60,26 +64,27 @@ def _heard(queue: Path) -> list[tuple[str, str]]:
 
 
 def test_a_bell_is_heard_after_the_commit_and_not_before(queue: Path) -> None:
+    number_id = next(_numbers)
     with transaction.atomic():
-        doorbell.ring("messaging.drain", number_id=7)
+        doorbell.ring("messaging.drain", number_id=number_id)
         before = _heard(queue)
 
     assert before == []
-    assert _heard(queue) == [("messaging.drain", "{'number_id': 7}")]
+    assert _heard(queue) == [("messaging.drain", f"{{'number_id': {number_id}}}")]
 
 
 def test_a_rolled_back_transaction_rings_nothing(queue: Path) -> None:
     with transaction.atomic():
-        doorbell.ring("messaging.drain", number_id=7)
+        doorbell.ring("messaging.drain", number_id=next(_numbers))
         transaction.set_rollback(True)
 
     assert _heard(queue) == []
 
 
 def test_outside_a_transaction_the_bell_rings_at_once(queue: Path) -> None:
-    doorbell.ring("messaging.sweep")
+    doorbell.ring("messaging.ingest")
 
-    assert _heard(queue) == [("messaging.sweep", "{}")]
+    assert _heard(queue) == [("messaging.ingest", "{}")]
 
 
 def test_a_dead_broker_is_logged_and_disturbs_nobody(
@@ -92,7 +97,7 @@ def test_a_dead_broker_is_logged_and_disturbs_nobody(
 
     started = time.monotonic()
     with transaction.atomic():
-        doorbell.ring("messaging.sweep")
+        doorbell.ring("messaging.drain", number_id=next(_numbers))
         transaction.on_commit(lambda: after.append(1))
     took = time.monotonic() - started
 
@@ -106,7 +111,7 @@ def test_a_broker_url_that_is_none_raises_nothing(
 ) -> None:
     use_broker("nosuchtransport://secret@host")
 
-    doorbell.ring("messaging.sweep")
+    doorbell.ring("messaging.drain", number_id=next(_numbers))
 
     assert _complaints(caplog) == [logging.WARNING]
     assert "secret" not in caplog.text
@@ -122,7 +127,7 @@ def test_a_frozen_broker_holds_up_one_caller_and_then_nobody_for_a_while(
         use_broker(f"redis://127.0.0.1:{server.port}/0", max_retries=0, socket_timeout=0.3)
         started = time.monotonic()
         for _ in range(20):
-            doorbell.ring("messaging.sweep")
+            doorbell.ring("messaging.drain", number_id=next(_numbers))
         took = time.monotonic() - started
 
     assert took < 1
@@ -135,11 +140,55 @@ def test_a_broker_that_comes_back_is_heard_again(
 ) -> None:
     monkeypatch.setattr(doorbell, "_PAUSE_SECONDS", 0.05)
     queue.rmdir()
-    doorbell.ring("messaging.sweep")
+    doorbell.ring("messaging.drain", number_id=next(_numbers))
     queue.mkdir()
     time.sleep(0.1)
     for _ in range(3):
-        doorbell.ring("messaging.sweep")
+        doorbell.ring("messaging.drain", number_id=next(_numbers))
 
     assert _complaints(caplog) == [logging.WARNING]
     assert len(_heard(queue)) == 3
+
+
+def test_many_rings_are_heard_as_two_and_the_last_is_not_swallowed(queue: Path) -> None:
+    number_id = next(_numbers)
+    committed_at = 0.0
+    for _ in range(40):
+        committed_at = time.time()
+        doorbell.ring("messaging.drain", number_id=number_id)
+    at_once = len(_heard(queue))
+    time.sleep(doorbell._INTERVAL_SECONDS * 2)
+
+    assert at_once == 1
+    assert len(_heard(queue)) == 2
+    assert max(path.stat().st_mtime for path in queue.iterdir()) >= committed_at
+
+
+def test_different_bells_do_not_wait_for_each_other(queue: Path) -> None:
+    for _ in range(5):
+        doorbell.ring("messaging.drain", number_id=next(_numbers))
+
+    assert len(_heard(queue)) == 5
+
+
+def test_a_ring_for_later_is_heard_later_and_once(queue: Path) -> None:
+    number_id = next(_numbers)
+    for _ in range(3):
+        doorbell.ring_later("messaging.drain", seconds=0.1, number_id=number_id)
+    at_once = _heard(queue)
+    time.sleep(0.3)
+
+    assert at_once == []
+    assert len(_heard(queue)) == 1
+
+
+def test_a_forked_child_rings_although_its_parent_was_about_to(queue: Path) -> None:
+    number_id = next(_numbers)
+    doorbell.ring_later("messaging.drain", seconds=30, number_id=number_id)
+    child = os.fork()
+    if child == 0:
+        doorbell.ring("messaging.drain", number_id=number_id)
+        os._exit(0)
+    os.waitpid(child, 0)
+
+    assert len(_heard(queue)) == 1

@@ -123,3 +123,19 @@ def test_a_warning_has_the_shape_of_its_sample(
 
     assert Event.objects.filter(type="account.alert").count() == 1
     assert _same_shape("account.alert")
+
+
+def test_a_changed_quality_has_the_shape_of_its_sample(number: PhoneNumber, alerts: WebhookEndpoint) -> None:
+    value = {
+        "display_phone_number": number.display_phone_number_normalized,
+        "event": "FLAGGED",
+        "current_limit": "TIER_10K",
+    }
+    change = {"field": "phone_number_quality_update", "value": value}
+    waba_id = number.business_account.waba_id
+    posted = {"object": "whatsapp_business_account", "entry": [{"id": waba_id, "changes": [change]}]}
+    callback = factories.MetaEventFactory.create(body=json.dumps(posted).encode(), is_sandbox=True)
+
+    ingest.handle(event=callback)
+
+    assert _same_shape("phone_number.quality")

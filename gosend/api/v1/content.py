@@ -80,8 +80,16 @@ def _shape(kind: str, model: type[BaseModel]) -> dict[str, Any]:
         "title": f"{model.__name__}Message",
         "required": ["phone_number_id", "to", "type", kind],
         "properties": {
-            "phone_number_id": {"type": "string", "description": "Meta's id of the sending number."},
-            "to": {"type": "string", "description": "Digits only, country code first; or a user id."},
+            "phone_number_id": {
+                "type": "string",
+                "minLength": 1,
+                "description": "Meta's id of the sending number.",
+            },
+            "to": {
+                "type": "string",
+                "pattern": "^([0-9]{7,15}|[A-Z]{2}\\.(ENT\\.)?[A-Za-z0-9]{1,128})$",
+                "description": "Digits only, country code first; or a user id.",
+            },
             "type": {"type": "string", "const": kind},
             kind: inner,
             "context": {

@@ -41,8 +41,14 @@ class MessageList(TenantView):
             schema.query("phone_number_id", "Only messages on this number."),
             schema.query("direction", "Only one direction.", allowed=Message.Direction.values),
             schema.query("status", "Only messages in this status now.", allowed=Message.Status.values),
-            schema.query("since", "From this date or moment on (ISO 8601, UTC unless it says otherwise)."),
-            schema.query("until", "Up to this date, its whole day included, or this moment."),
+            schema.query(
+                "since",
+                "From this date or moment on (ISO 8601, UTC unless it says otherwise).",
+                shape=schema.MOMENT,
+            ),
+            schema.query(
+                "until", "Up to this date, its whole day included, or this moment.", shape=schema.MOMENT
+            ),
             *schema.PAGING,
         ],
         responses=schema.answers({200: [envelope.MessageFull]}, 400),

@@ -2,13 +2,33 @@
 
 from django.urls import path
 
-from gosend.api.v1 import deliveries, me, messages, replays, webhooks
+from gosend.api.v1 import batch, deliveries, me, messages, phone_numbers, replays, templates, wabas, webhooks
 
 urlpatterns = [
     path("me", me.MeDetail.as_view(), name="v1.me"),
     path("messages", messages.MessageList.as_view(), name="v1.messages"),
+    path("messages/batch", batch.MessageBatch.as_view(), name="v1.message_batch"),
     # A path, because a wamid may hold slashes; so this stands behind whatever begins alike.
     path("messages/<path:message_id>", messages.MessageDetail.as_view(), name="v1.message"),
+    path("wabas", wabas.WabaList.as_view(), name="v1.wabas"),
+    path("wabas/<str:waba_id>", wabas.WabaDetail.as_view(), name="v1.waba"),
+    path(
+        "wabas/<str:waba_id>/phone-numbers",
+        phone_numbers.WabaPhoneNumbers.as_view(),
+        name="v1.waba_phone_numbers",
+    ),
+    path("wabas/<str:waba_id>/templates", templates.TemplateList.as_view(), name="v1.templates"),
+    path("wabas/<str:waba_id>/templates/sync", templates.TemplateSync.as_view(), name="v1.templates_sync"),
+    path(
+        "wabas/<str:waba_id>/templates/<str:template_id>",
+        templates.TemplateDetail.as_view(),
+        name="v1.template",
+    ),
+    path(
+        "phone-numbers/<str:phone_number_id>",
+        phone_numbers.PhoneNumberDetail.as_view(),
+        name="v1.phone_number",
+    ),
     path("webhooks", webhooks.WebhookList.as_view(), name="v1.webhooks"),
     path("webhooks/<str:webhook_id>", webhooks.WebhookDetail.as_view(), name="v1.webhook"),
     path(

@@ -1,0 +1,251 @@
+"""A stranger finds nothing: every route, with every id, as another tenant.
+
+The walk goes over the URL configuration itself. An id in a route that OWNED cannot make, a route without ids
+that LISTS and OPEN do not name, and an id in a request body that BODIES does not cover fail here.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import orjson
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+from pytest_django import Settings
+
+from gosend.api import schema
+from tests import factories
+from tests.conftest import Party
+
+# Not of the API: other doors, with their own locks or for everybody.
+OPEN = {"", "docs", "docs/errors", "openapi/v1.json", "healthz", "readyz", "meta/webhook"}
+EXCLUDED_PREFIXES = ("console/", "^v1(?:")
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+UNKNOWN = "99999999999999"
+
+
+def _message(party: Party) -> list[str]:
+    message = factories.MessageFactory.create(
+        phone_number=party.number,
+        contact__tenant=party.tenant,
+        contact__business_account=party.number.business_account,
+    )
+    factories.MessageContentFactory.create(message=message)
+    return [str(message.pk), message.wamid]
+
+
+def _webhook(party: Party) -> list[str]:
+    endpoint = factories.WebhookEndpointFactory.create(tenant=party.tenant, phone_number=party.number)
+    return [str(endpoint.pk)]
+
+
+def _template(party: Party) -> list[str]:
+    account = party.number.business_account
+    template = factories.TemplateFactory.create(
+        tenant=party.tenant, business_account=account, meta_template_id=f"77{account.pk}"
+    )
+    return [str(template.pk), str(template.meta_template_id)]
+
+
+def _conversation(party: Party) -> list[str]:
+    conversation = factories.ConversationFactory.create(
+        phone_number=party.number,
+        contact__tenant=party.tenant,
+        contact__business_account=party.number.business_account,
+    )
+    return [str(conversation.pk)]
+
+
+# The name of an id in a route → an object of the party, by all the ids it is known by.
+OWNED: dict[str, Callable[[Party], list[str]]] = {
+    "message_id": _message,
+    "webhook_id": _webhook,
+    "waba_id": lambda party: [
+        str(party.number.business_account.pk),
+        party.number.business_account.waba_id,
+    ],
+    "template_id": _template,
+    "conversation_id": _conversation,
+}
+# Routes without ids: each shows only what is the caller's own.
+LISTS = {"v1/me", "v1/messages", "v1/webhooks"}
+# Bodies for methods that look at the body before they look for the object.
+NEEDED: dict[tuple[str, str], dict[str, Any]] = {}
+
+
+def _text(to_number: str) -> dict[str, Any]:
+    return {
+        "phone_number_id": to_number,
+        "to": "5491140123456",
+        "type": "text",
+        "text": {"body": "Hola"},
+    }
+
+
+# Operation → its body with the id of a number in it.
+BODIES: dict[str, Callable[[str], Any]] = {
+    "post /v1/messages": _text,
+    "post /v1/webhooks": lambda number: {
+        "url": "https://hooks.example.com/a",
+        "events": ["whatsapp.message.received"],
+        "phone_number_id": number,
+    },
+}
+# A webhook stays on its number; its own test says so.
+UNCHANGEABLE = {"patch /v1/webhooks/{webhook_id}"}
+
+
+def _patterns(inside: list[Any], prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
+    for one in inside:
+        route = f"{prefix}{one.pattern}"
+        if route.startswith(EXCLUDED_PREFIXES):
+            continue
+        if isinstance(one, URLResolver):
+            yield from _patterns(one.url_patterns, route)
+        else:
+            yield route, one
+
+
+def _methods(pattern: URLPattern) -> list[str]:
+    view = getattr(pattern.callback, "view_class", None) or getattr(pattern.callback, "cls", None)
+    return [method for method in METHODS if hasattr(view, method.lower())]
+
+
+ROUTES = dict(_patterns(get_resolver().url_patterns))
+WITH_IDS = [
+    pytest.param(route, pattern, method, id=f"{method} {route}")
+    for route, pattern in ROUTES.items()
+    if pattern.pattern.converters
+    for method in _methods(pattern)
+]
+
+
+@pytest.fixture(autouse=True)
+def _unhurried(settings: Settings) -> None:
+    settings.API_RATE_LIMITS = dict.fromkeys(settings.API_RATE_LIMITS, 100_000)
+
+
+def _call(party: Party, method: str, path: str, body: Any = None) -> HttpResponse:
+    raw = b"" if method == "GET" else orjson.dumps({} if body is None else body)
+    response = Client(raise_request_exception=False).generic(
+        method, path, raw, content_type="application/json", headers={"X-API-Key": party.api_key}
+    )
+    assert isinstance(response, HttpResponse)
+    return response
+
+
+def _seen(response: HttpResponse) -> tuple[int, dict[str, Any]]:
+    """What an answer tells, apart from its own id and the value that was asked for."""
+    body = orjson.loads(response.content)
+    body.pop("request_id")
+    body.get("details", {}).pop("value", None)
+    return response.status_code, body
+
+
+def _fill(route: str, ids: dict[str, str]) -> str:
+    for name, value in ids.items():
+        route = re.sub(rf"<\w+:{name}>", value, route)
+    assert "<" not in route, route
+    return f"/{route}"
+
+
+def test_every_route_is_walked_or_named_here() -> None:
+    without_ids = {route for route, pattern in ROUTES.items() if not pattern.pattern.converters}
+    ids = {name for pattern in ROUTES.values() for name in pattern.pattern.converters}
+
+    assert ids == set(OWNED) & ids, "write in OWNED how to make one"
+    assert without_ids == OPEN | LISTS
+    assert all(_methods(ROUTES[route]) for route in ROUTES if route.startswith("v1/"))
+
+
+@pytest.mark.parametrize(("route", "pattern", "method"), WITH_IDS)
+def test_a_stranger_gets_the_404_of_an_unknown_id(
+    route: str, pattern: URLPattern, method: str, acme: Party, globex: Party
+) -> None:
+    names = list(pattern.pattern.converters)
+    body = NEEDED.get((method, route))
+    hers = {name: OWNED[name](acme) for name in names}
+    own = {name: OWNED[name](globex)[0] for name in names}
+
+    for name in names:
+        unknown = _seen(_call(globex, method, _fill(route, own | {name: UNKNOWN}), body))
+        assert unknown[0] == 404, unknown
+        for foreign in hers[name]:
+            all_hers = {**{key: ids[0] for key, ids in hers.items()}, name: foreign}
+            for ids in (own | {name: foreign}, all_hers):
+                assert _seen(_call(globex, method, _fill(route, ids), body)) == unknown
+
+    for alternative in range(max(map(len, hers.values()))):
+        ids = {name: found[min(alternative, len(found) - 1)] for name, found in hers.items()}
+        answer = _call(acme, method, _fill(route, ids), body)
+        assert answer.status_code not in (404, 500) or method == "DELETE", answer.content
+        assert alternative or answer.status_code != 404
+
+
+@pytest.mark.parametrize("route", sorted(LISTS - {"v1/me"}))
+def test_a_list_shows_a_stranger_nothing(route: str, acme: Party, globex: Party) -> None:
+    made = [ids[0] for ids in (make(acme) for make in OWNED.values())]
+    filters = {
+        "": "",
+        "number": f"?phone_number_id={acme.number.phone_number_id}",
+        "account": f"?waba_id={acme.number.business_account.pk}",
+    }
+
+    for query in filters.values():
+        shown = orjson.loads(_call(globex, "GET", f"/{route}{query}").content)
+        assert {row["id"] for row in shown} & set(made) == set()
+    assert {row["id"] for row in orjson.loads(_call(acme, "GET", f"/{route}").content)} & set(made)
+
+
+def test_me_is_the_callers_own_project(acme: Party, globex: Party) -> None:
+    assert orjson.loads(_call(globex, "GET", "/v1/me").content)["id"] == str(globex.tenant.pk)
+
+
+@pytest.mark.parametrize("operation", sorted(BODIES))
+def test_a_strangers_id_in_a_body_is_as_good_as_an_unknown_one(
+    operation: str, acme: Party, globex: Party
+) -> None:
+    method, _, path = operation.partition(" ")
+    make = BODIES[operation]
+
+    unknown = _seen(_call(globex, method.upper(), path, make(UNKNOWN)))
+    foreign = _seen(_call(globex, method.upper(), path, make(acme.number.phone_number_id)))
+    foreign_by_our_id = _seen(_call(globex, method.upper(), path, make(str(acme.number.pk))))
+    own = _call(globex, method.upper(), path, make(globex.number.phone_number_id))
+
+    assert unknown[0] == 404
+    assert foreign == foreign_by_our_id == unknown
+    assert own.status_code in (200, 201, 202), own.content
+
+
+def test_every_id_that_a_body_may_carry_is_tried() -> None:
+    document = schema.document("v1")
+    carrying = {
+        f"{method} {path}"
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+        if "phone_number_id" in _properties(operation.get("requestBody", {}), document)
+    }
+
+    assert carrying == set(BODIES) | UNCHANGEABLE
+
+
+def _properties(part: Any, document: dict[str, Any]) -> set[str]:
+    """Every name of a property that a described body can have, at any depth."""
+    found: set[str] = set()
+    followed: set[str] = set()
+    waiting = [part]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, list):
+            waiting += one
+        elif isinstance(one, dict):
+            found |= set(one.get("properties", {}))
+            reference = str(one.get("$ref", "")).rsplit("/", 1)[-1]
+            if reference and reference not in followed:
+                followed.add(reference)
+                waiting.append(document["components"]["schemas"][reference])
+            waiting += one.values()
+    return found
