@@ -29,7 +29,7 @@ test: set-up-dev ## Run the tests (ARGS= for pytest)
 run: set-up ## The web server on 127.0.0.1:$(PORT)
 	@exec $(HOLD) sh -c '.venv/bin/python manage.py migrate --verbosity 0 && exec .venv/bin/granian \
 		--interface wsgi --host 127.0.0.1 --port $(PORT) --workers 2 --blocking-threads 8 \
-		--respawn-failed-workers --workers-kill-timeout 15 gosend.wsgi:application'
+		--respawn-failed-workers --workers-kill-timeout 35 gosend.wsgi:application'
 
 worker: set-up ## The worker, with its beat
 	@exec $(HOLD) .venv/bin/celery -A gosend worker --beat --pool threads --concurrency 8 --loglevel info

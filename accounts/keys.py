@@ -12,11 +12,11 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from accounts.models import ApiKey, Tenant
+from accounts.models import KEY_SCOPES, ApiKey, Tenant
 from gosend.lib.errors import DomainError
 
 PREFIXES = {ApiKey.Environment.LIVE: "gsk_live_", ApiKey.Environment.TEST: "gsk_test_"}
-SCOPES = ("read", "send", "manage")
+SCOPES = KEY_SCOPES
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 # 34 base62 characters carry 202 bits, so one SHA-256 is protection enough.
 _RANDOM_LENGTH = 34

@@ -1,12 +1,17 @@
 """User, Tenant, Member, ApiKey, Customer, MetaApp, BusinessAccount, PhoneNumber."""
 
+import ipaddress
+
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from gosend.lib import encryption
+
+KEY_SCOPES = ("read", "send", "manage")
 
 
 class User(AbstractUser):
@@ -152,6 +157,15 @@ class ApiKey(models.Model):
     def __str__(self) -> str:
         return f"{self.label} ({self.prefix}…{self.last_four})"
 
+    def clean(self) -> None:
+        if unknown := sorted(set(self.scopes or []) - set(KEY_SCOPES)):
+            raise ValidationError({"scopes": f"{', '.join(unknown)}: use {', '.join(KEY_SCOPES)}"})
+        for network in self.allowed_networks or []:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError as error:
+                raise ValidationError({"allowed_networks": str(error)}) from error
+
 
 class KeyDay(models.Model):
     """How many requests a key has drawn for one day (UTC); processes draw them in slices."""
@@ -240,6 +254,10 @@ class BusinessAccount(models.Model):
     def __str__(self) -> str:
         return self.display_name or self.waba_id
 
+    def clean(self) -> None:
+        if self.customer_id and self.tenant_id and self.customer.tenant_id != self.tenant_id:
+            raise ValidationError({"customer": "This customer belongs to another tenant."})
+
     def _context(self) -> str:
         return f"accounts.BusinessAccount.access_token:{self.waba_id}:{self.tenant_id}"
 
@@ -319,6 +337,10 @@ class PhoneNumber(models.Model):
 
     def __str__(self) -> str:
         return self.display_phone_number
+
+    def clean(self) -> None:
+        if self.business_account_id and self.tenant_id and self.business_account.tenant_id != self.tenant_id:
+            raise ValidationError({"business_account": "This account belongs to another tenant."})
 
     @property
     def is_coexistence(self) -> bool:

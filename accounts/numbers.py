@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from django.conf import settings
+from django.db.models import Q
 
 from accounts.models import ApiKey, BusinessAccount, Customer, MetaApp, PhoneNumber, Tenant
 from gosend.lib.errors import DomainError
@@ -54,7 +55,7 @@ def find(*, tenant: Tenant, phone_number_id: str) -> PhoneNumber:
 
 def find_many(*, tenant: Tenant, phone_number_ids: Collection[str]) -> dict[str, PhoneNumber]:
     """The same for several at once; those the tenant does not have are left out."""
-    numbers = tenant.phone_numbers.select_related("business_account__customer")
+    numbers = tenant.phone_numbers.select_related("business_account__customer", "tenant")
     found = numbers.filter(phone_number_id__in=phone_number_ids)
     return {number.phone_number_id: number for number in found}
 
@@ -73,13 +74,32 @@ def require_sendable(number: PhoneNumber, *, tenant: Tenant, environment: str) -
         raise EnvironmentMismatch(f"A {environment} key cannot be used with a {kind} number")
     if tenant.status == Tenant.Status.SUSPENDED:
         raise TenantSuspended("This project is suspended")
+    if (reason := why_not_sendable(number)) is not None:
+        raise reason
+
+
+def why_not_sendable(number: PhoneNumber) -> DomainError | None:
+    """Say what keeps a number from sending; None when nothing does."""
     account = number.business_account
+    if number.tenant.status == Tenant.Status.SUSPENDED:
+        return TenantSuspended("This project is suspended")
     if account.status == BusinessAccount.Status.SUSPENDED:
-        raise AccountSuspended("The WhatsApp Business Account of this number is suspended")
+        return AccountSuspended("The WhatsApp Business Account of this number is suspended")
     if account.customer.status == Customer.Status.SUSPENDED:
-        raise CustomerSuspended("The customer that owns this number is suspended")
+        return CustomerSuspended("The customer that owns this number is suspended")
     if number.status != PhoneNumber.Status.ACTIVE:
-        raise NumberNotConnected(f"The number is {number.status}, so it cannot send")
+        return NumberNotConnected(f"The number is {number.status}, so it cannot send")
+    return None
+
+
+def sendable(prefix: str = "") -> Q:
+    """The same as a condition on rows; `prefix` leads to the number."""
+    held = (
+        Q(**{f"{prefix}tenant__status": Tenant.Status.SUSPENDED})
+        | Q(**{f"{prefix}business_account__status": BusinessAccount.Status.SUSPENDED})
+        | Q(**{f"{prefix}business_account__customer__status": Customer.Status.SUSPENDED})
+    )
+    return Q(**{f"{prefix}status": PhoneNumber.Status.ACTIVE}) & ~held
 
 
 def require_hears(account: BusinessAccount, *, app: MetaApp | None, is_sandbox: bool) -> None:

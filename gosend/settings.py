@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import ipaddress
 import os
+import secrets
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -176,7 +177,11 @@ META_GRAPH_VERSION = env("META_GRAPH_VERSION", "v25.0")
 # Seconds for one call to Meta, connecting included.
 META_TIMEOUT_SECONDS = env_int("META_TIMEOUT_SECONDS", 30)
 # The sandbox signs its callbacks with this; derived, so that there is nothing to store or lose.
-SANDBOX_APP_SECRET = hmac.digest(SECRET_KEY.encode(), b"gosend sandbox app", hashlib.sha256).hex()
+SANDBOX_APP_SECRET = (
+    hmac.digest(SECRET_KEY.encode(), b"gosend sandbox app", hashlib.sha256).hex()
+    if SECRET_KEY
+    else secrets.token_hex(32)  # else anybody could derive it; the checks ask for a SECRET_KEY
+)
 # A sandbox that runs as a server of its own; without one, test numbers talk to it in-process.
 SANDBOX_URL = env("SANDBOX_URL").rstrip("/")
 # Where the sandbox posts its callbacks: our own door, by its inside address.
@@ -212,6 +217,8 @@ WEBHOOK_LOG_DAYS = env_int("WEBHOOK_LOG_DAYS", 30)
 # Networks that tenants' webhook URLs and media links may reach although they are not public, and
 # where plain http is allowed. Empty in production; the demo and the tests name the loopback.
 TRUSTED_NETWORKS = [ipaddress.ip_network(part) for part in env_list("TRUSTED_NETWORKS")]
+# Networks of the proxies in front of us, whose X-Forwarded-For is believed.
+TRUSTED_PROXIES = [ipaddress.ip_network(part) for part in env_list("TRUSTED_PROXIES")]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")

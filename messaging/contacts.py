@@ -67,7 +67,13 @@ def _find(account: BusinessAccount, phone: str, user_id: str) -> Contact | None:
         keys |= Q(user_id=user_id)
     found = list(Contact.objects.filter(keys, business_account=account)[:2])
     by_user_id = [contact for contact in found if user_id and contact.user_id == user_id]
-    return next(iter(by_user_id or found), None)
+    if by_user_id or not found:
+        return next(iter(by_user_id), None)
+    if user_id and found[0].user_id:
+        # The number belongs to somebody else by now: it is taken from whom we knew by it.
+        Contact.objects.filter(pk=found[0].pk).update(phone="")
+        return None
+    return found[0]
 
 
 def _create(account: BusinessAccount, phone: str, user_id: str, name: str, username: str) -> Contact:

@@ -7,23 +7,26 @@ was intended and never answered is unknown, and is not sent again by itself.
 """
 
 import logging
+import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, connections, transaction
+from django.db import connection, transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts import numbers
 from accounts.models import PhoneNumber
-from gosend.lib import doorbell
+from gosend.lib import doorbell, http
 from gosend.whatsapp import content as contents
+from gosend.whatsapp import errors
 from gosend.whatsapp.client import Accepted, GraphClient
 from gosend.whatsapp.errors import GraphError, Outcome
 from messaging import opaque, statuses, throughput
@@ -33,6 +36,8 @@ log = logging.getLogger(__name__)
 
 # Messages that one drain claims and sends side by side.
 BATCH = 16
+# Seconds after which a drain claims nothing more, so that a worker can be asked to stop.
+DRAIN_SECONDS = 20.0
 # A spent budget is left to refill for as long before it is drawn upon again.
 _REFILL_SECONDS = 0.2
 _FIRST_DELAY_SECONDS = 1.0
@@ -60,28 +65,47 @@ class _Intent:
 
 Answer = Accepted | GraphError
 
+_draining: set[int] = set()
+
 
 def now(*, message: Message) -> None:
     """Send one freshly accepted message in this thread, unless another is ahead of it.
 
     Its place in the number's budget was taken when it was accepted.
     """
+    client = numbers.client_for(message.phone_number)
     claims = _claim("d.message_id = %s", [message.pk], limit=1)
     if claims:
-        _send(numbers.client_for(message.phone_number), claims)
+        _send(client, claims)
     else:
         doorbell.ring("messaging.drain", number_id=message.phone_number_id)
 
 
-def drain(*, number_id: int) -> int:
+def drain(*, number_id: int, seconds: float = DRAIN_SECONDS) -> int:
     """Send what is due on one number, batch by batch; return how many were claimed.
 
-    It ends where the number's budget does, and has the bell rung again for when there is some.
+    One drain of a number is enough in a process. It ends where the number's budget or its own time
+    does, and has the bell rung again for the rest; a number that may not send now keeps its queue.
     """
-    number = PhoneNumber.objects.select_related("business_account").get(pk=number_id)
+    if number_id in _draining:
+        return 0
+    _draining.add(number_id)
+    try:
+        return _drain(number_id, deadline=time.monotonic() + seconds)
+    finally:
+        _draining.discard(number_id)
+
+
+def _drain(number_id: int, *, deadline: float) -> int:
+    number = PhoneNumber.objects.select_related("business_account__customer", "tenant").get(pk=number_id)
+    if numbers.why_not_sendable(number) is not None:
+        return 0
     client = numbers.client_for(number)
     total = 0
     while due := _due(number_id):
+        if time.monotonic() > deadline:
+            doorbell.ring("messaging.drain", number_id=number_id)
+            break
         grant = throughput.take(number=number, most=due)
         if not grant.count:
             doorbell.ring_later("messaging.drain", seconds=_REFILL_SECONDS, number_id=number_id)
@@ -102,14 +126,17 @@ def _due(number_id: int) -> int:
 
 
 def numbers_due() -> list[int]:
-    """The numbers on which something waits that a lost doorbell, or nobody, has fetched."""
-    due = Dispatch.objects.filter(state=Dispatch.State.QUEUED, due_at__lte=Now())
+    """The numbers that may send and on which something waits that nobody has fetched."""
+    due = Dispatch.objects.filter(
+        numbers.sendable("phone_number__"), state=Dispatch.State.QUEUED, due_at__lte=Now()
+    )
     return list(due.order_by().values_list("phone_number_id", flat=True).distinct()[:500])
 
 
 def _send(client: GraphClient, claims: list[Claim]) -> None:
-    intents = [intent for claim in claims if (intent := _intend(claim)) is not None]
-    for intent, answer in _call_all(client, intents):
+    """Intend, call and record each; what goes wrong with one never touches the others."""
+    intents = [intent for claim in claims if (intent := _try_intend(claim)) is not None]
+    for intent, answer in zip(intents, _call_all(client, intents), strict=True):
         try:
             _record(intent, answer)
         except Exception:
@@ -117,22 +144,19 @@ def _send(client: GraphClient, claims: list[Claim]) -> None:
             log.exception("the outcome of message %s could not be recorded", intent.message.pk)
 
 
-def _call_all(client: GraphClient, intents: list[_Intent]) -> Iterable[tuple[_Intent, Answer]]:
-    if len(intents) == 1:
-        return [(intents[0], _call(client, intents[0]))]
-    return _call_side_by_side(client, intents)
+def _call_all(client: GraphClient, intents: list[_Intent]) -> Iterator[Answer]:
+    """Call side by side where there is a network to wait for; answers come in the order of the intents."""
+    if client.is_in_process or len(intents) <= 1:
+        yield from (_call(client, intent) for intent in intents)
+    else:
+        calls = [_pool().submit(_call, client, intent) for intent in intents]
+        yield from (call.result() for call in calls)
 
 
-def _call_side_by_side(client: GraphClient, intents: list[_Intent]) -> Iterator[tuple[_Intent, Answer]]:
-    def call(intent: _Intent) -> Answer:
-        try:
-            return _call(client, intent)
-        finally:
-            connections.close_all()  # the sandbox's transport opens one in this thread
-
-    if intents:
-        with ThreadPoolExecutor(max_workers=BATCH) as pool:
-            yield from zip(intents, pool.map(call, intents), strict=True)
+@cache
+def _pool() -> ThreadPoolExecutor:
+    # Kept for the life of the process: the connections to Meta live in its threads.
+    return ThreadPoolExecutor(4 * BATCH, thread_name_prefix="sends")
 
 
 def _call(client: GraphClient, intent: _Intent) -> Answer:
@@ -140,6 +164,19 @@ def _call(client: GraphClient, intent: _Intent) -> Answer:
         return client.send_message(phone_number_id=intent.phone_number_id, body=intent.body)
     except GraphError as error:
         return error
+    except Exception:
+        # A fault of ours, at a point nobody knows: so nobody knows whether Meta has the message.
+        log.exception("the call for message %s broke", intent.message.pk)
+        return errors.from_failed(http.Failed("broken", http.Outcome.UNKNOWN))
+
+
+def _try_intend(claim: Claim) -> _Intent | None:
+    try:
+        return _intend(claim)
+    except Exception:
+        # Nothing went out: its claim runs out and it is taken up again, five times at most.
+        log.exception("message %s could not be prepared", claim.message_id)
+        return None
 
 
 def _claim(condition: str, parameters: list[Any], *, limit: int) -> list[Claim]:
@@ -159,54 +196,48 @@ def _intend(claim: Claim) -> _Intent | None:
             .select_related("phone_number", "content")
             .get(pk=claim.message_id)
         )
+        echo = opaque.write(message_id=message.pk, attempt=message.attempt_count + 1)
+        body = {**contents.envelope(to=message.peer, opaque=echo), **message.content.body}
         lease = timedelta(seconds=settings.CLAIM_LEASE_SECONDS)
-        held = _held(claim, Dispatch.State.CLAIMED, lease_expires_at__gt=Now())
+        held = _held(claim, Dispatch.State.CLAIMED).filter(lease_expires_at__gt=Now())
         if not held.update(state=Dispatch.State.SENDING, lease_expires_at=Now() + lease):
             return None
         statuses.mark(message_id=message.pk, to=Message.Status.SENDING)
         Message.objects.filter(pk=message.pk).update(attempt_count=F("attempt_count") + 1)
-    attempt = message.attempt_count + 1
-    body = {
-        **contents.envelope(to=message.peer, opaque=opaque.write(message_id=message.pk, attempt=attempt)),
-        **message.content.body,
-    }
     return _Intent(claim, message, message.phone_number.phone_number_id, body)
 
 
 def _record(intent: _Intent, answer: Answer) -> None:
+    """Keep the outcome where the claim still holds.
+
+    A definite answer counts even when the lease has ended and the sweep has called the send unknown,
+    as long as nobody has claimed it anew.
+    """
+    message_id = intent.message.pk
     with transaction.atomic():
         # The message's row first, then its dispatch: the order that everyone keeps.
-        Message.objects.select_for_update().only("pk").get(pk=intent.message.pk)
-        held = _held(intent.claim, Dispatch.State.SENDING)
+        Message.objects.select_for_update().only("pk").get(pk=message_id)
+        held = _held(intent.claim, Dispatch.State.SENDING, Dispatch.State.UNKNOWN)
         if isinstance(answer, Accepted):
-            _record_sent(intent, answer, is_held=bool(held.delete()[0]))
+            if held.delete()[0]:
+                _record_sent(message_id, answer)
         elif answer.outcome is Outcome.FINAL:
             if held.delete()[0]:
-                statuses.advance(
-                    message_id=intent.message.pk,
-                    to=Message.Status.FAILED,
-                    at=timezone.now(),
-                    error=answer.as_dict(),
-                )
+                failed = Message.Status.FAILED
+                statuses.advance(message_id=message_id, to=failed, at=timezone.now(), error=answer.as_dict())
         elif answer.outcome is Outcome.NOT_SENT:
-            delay = timedelta(seconds=_delay(answer, intent.message.attempt_count + 1))
-            if held.update(
-                state=Dispatch.State.QUEUED, due_at=Now() + delay, claim_count=0, lease_expires_at=None
-            ):
-                statuses.mark(message_id=intent.message.pk, to=Message.Status.QUEUED, error=answer.as_dict())
+            due_at = Now() + timedelta(seconds=_delay(answer, intent.message.attempt_count + 1))
+            queued = Dispatch.State.QUEUED
+            if held.update(state=queued, due_at=due_at, claim_count=0, lease_expires_at=None):
+                statuses.mark(message_id=message_id, to=Message.Status.QUEUED, error=answer.as_dict())
         else:
-            doubt(held, message_id=intent.message.pk, error=answer.as_dict())
+            in_doubt = _held(intent.claim, Dispatch.State.SENDING)
+            doubt(in_doubt, message_id=message_id, error=answer.as_dict())
 
 
-def _record_sent(intent: _Intent, answer: Accepted, *, is_held: bool) -> None:
-    if not is_held:
-        log.warning("message %s was answered after its claim had ended", intent.message.pk)
-        return
+def _record_sent(message_id: int, answer: Accepted) -> None:
     message = statuses.advance(
-        message_id=intent.message.pk,
-        to=Message.Status.SENT,
-        at=timezone.now(),
-        wamid=answer.wamid,
+        message_id=message_id, to=Message.Status.SENT, at=timezone.now(), wamid=answer.wamid
     )
     statuses.adopt_strays(message=message)
 
@@ -219,9 +250,9 @@ def doubt(held: QuerySet[Dispatch], *, message_id: int, error: dict[str, Any]) -
     return statuses.mark(message_id=message_id, to=Message.Status.UNKNOWN, error=error)
 
 
-def _held(claim: Claim, state: Dispatch.State, **more: Any) -> QuerySet[Dispatch]:
+def _held(claim: Claim, *states: Dispatch.State) -> QuerySet[Dispatch]:
     return Dispatch.objects.filter(
-        message_id=claim.message_id, claim_token=claim.token, epoch=claim.epoch, state=state, **more
+        message_id=claim.message_id, claim_token=claim.token, epoch=claim.epoch, state__in=states
     )
 
 

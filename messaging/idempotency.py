@@ -13,6 +13,8 @@ from messaging.models import Dispatch, IdempotentAnswer
 
 # A key is forgotten after this; until then the same request is answered from the row.
 LIFETIME = timedelta(hours=24)
+# From its acceptance a request takes at most so long until it claims its message or answers.
+_ANSWERS_WITHIN = timedelta(seconds=10)
 
 
 class KeyConflict(DomainError):
@@ -129,5 +131,7 @@ def _opened(once: Once, row: IdempotentAnswer) -> Stored:
 
 
 def _is_under_way(message_id: int) -> bool:
+    """Whether the first request may still be about to answer: it is sending, or has just been accepted."""
     claimed = Q(state__in=[Dispatch.State.CLAIMED, Dispatch.State.SENDING])
-    return Dispatch.objects.filter(claimed, message_id=message_id).exists()
+    fresh = Q(state=Dispatch.State.QUEUED, created_at__gt=timezone.now() - _ANSWERS_WITHIN)
+    return Dispatch.objects.filter(claimed | fresh, message_id=message_id).exists()

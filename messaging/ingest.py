@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import re
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -22,11 +23,14 @@ from templates_app import notices as templates
 
 log = logging.getLogger(__name__)
 
-# Callbacks that one task takes at a time.
+# Callbacks that one task takes at a time, and the seconds after which it takes no more.
 BATCH = 50
+RUN_SECONDS = 20.0
 # Seconds until a callback whose handling ended with its worker, or failed, is taken up again.
 _LEASE_SECONDS = 60
 _RETRY_SECONDS = (5, 30, 120, 600, 3600)
+# Tries after which a callback takes its workers down with it, and is left for the console.
+MAX_ATTEMPTS = 10
 # Escapes of what PostgreSQL does not store: NUL, and surrogates, which may stand alone.
 _UNSTORABLE = re.compile(rb"\\u(?:0000|d[89a-f])", re.IGNORECASE)
 
@@ -39,10 +43,11 @@ def store(*, body: bytes, app: MetaApp | None, is_sandbox: bool) -> None:
         doorbell.ring("messaging.ingest")
 
 
-def handle_due() -> int:
+def handle_due(*, seconds: float = RUN_SECONDS) -> int:
     """Work through the callbacks that wait, oldest first; return how many were taken."""
     total = 0
-    while due := _take():
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and (due := _take()):
         for event in due:
             handle(event=event)
         total += len(due)
@@ -51,6 +56,12 @@ def handle_due() -> int:
 
 def handle(*, event: MetaEvent) -> None:
     """Handle every item of one callback; a bad one never stops its siblings, and stays visible."""
+    if event.attempt_count > MAX_ATTEMPTS:
+        stopped = f"{MAX_ATTEMPTS} workers stopped while they handled this callback"
+        MetaEvent.objects.filter(pk=event.pk).update(
+            errors=[{"field": "", "error": stopped}], next_attempt_at=None
+        )
+        return
     payload = _read(bytes(event.body))
     problems = []
     try:

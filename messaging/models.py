@@ -270,7 +270,9 @@ class StatusReport(models.Model):
         ]
         constraints = [
             models.UniqueConstraint(
-                fields=["wamid", "status", "participant", "phone_number"], name="status_report_once"
+                # A report may come without a wamid, known by what it echoes alone.
+                fields=["wamid", "status", "participant", "phone_number", "opaque"],
+                name="status_report_once",
             )
         ]
 
@@ -289,7 +291,7 @@ class MetaEvent(models.Model):
     )
     is_sandbox = models.BooleanField(default=False)
     body = models.BinaryField()
-    digest = models.BinaryField(max_length=32, unique=True, help_text="SHA-256 of the body.")
+    digest = models.BinaryField(max_length=32, help_text="SHA-256 of the body.")
     received_at = models.DateTimeField(db_default=Now())
     handled_at = models.DateTimeField(null=True, blank=True)
     next_attempt_at = models.DateTimeField(null=True, db_default=Now())
@@ -302,6 +304,12 @@ class MetaEvent(models.Model):
                 fields=["next_attempt_at"],
                 condition=Q(next_attempt_at__isnull=False),
                 name="meta_event_due",
+            )
+        ]
+        constraints = [
+            # Two apps may be sent the same bytes, and only one of them may speak for the number.
+            models.UniqueConstraint(
+                fields=["digest", "app", "is_sandbox"], nulls_distinct=False, name="meta_event_once_per_app"
             )
         ]
 

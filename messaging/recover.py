@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 # A message claimed so often without ever being sent takes its worker down with it.
 MAX_CLAIMS = 5
+# A message that could not be handed over for as long is given up.
+MAX_WAIT = timedelta(hours=24)
 # Rows handled by one look, so that a look stays short.
 _BATCH = 200
 # A report can miss its message only while the send's answer is being recorded; the rest mean others' sends.
@@ -37,6 +39,14 @@ _POISON = {
     "details": "",
     "fbtrace_id": "",
     "cure": "Report it with the message id; it was not sent.",
+}
+_TOO_OLD = {
+    "code": None,
+    "title": "The message waited for a day and was never sent",
+    "message": "Meta could not be reached, or kept asking us to wait",
+    "details": "",
+    "fbtrace_id": "",
+    "cure": "See the number's health in the console; send it again if it still matters.",
 }
 
 
@@ -86,6 +96,22 @@ def _close(message_id: int) -> None:
         statuses.mark(message_id=message_id, to=Message.Status.UNCONFIRMED, error=message.error)
 
 
+def too_old() -> int:
+    """Fail what has waited for a day without ever getting out; return how many.
+
+    A message that comes so late does more harm than one that is reported as failed.
+    """
+    waiting = Dispatch.objects.filter(state=Dispatch.State.QUEUED, created_at__lt=timezone.now() - MAX_WAIT)
+    return _each(waiting.values_list("message_id", flat=True), _expire)
+
+
+def _expire(message_id: int) -> None:
+    mine = Dispatch.objects.filter(message_id=message_id, state=Dispatch.State.QUEUED)
+    if mine.delete()[0]:
+        failed = Message.Status.FAILED
+        statuses.advance(message_id=message_id, to=failed, at=timezone.now(), error=dict(_TOO_OLD))
+
+
 def strays() -> int:
     """Match reports that came between a send's answer and its commit; return how many messages."""
     known = Message.objects.filter(
@@ -105,7 +131,11 @@ def _each(message_ids: "QuerySet[Dispatch, int]", act: Callable[[int], None]) ->
     """Act on each message in a transaction of its own, its row locked first as everyone does."""
     ids = list(message_ids[:_BATCH])
     for message_id in ids:
-        with transaction.atomic():
-            Message.objects.select_for_update().only("pk").get(pk=message_id)
-            act(message_id)
+        try:
+            with transaction.atomic():
+                if Message.objects.select_for_update().only("pk").filter(pk=message_id).exists():
+                    act(message_id)
+        except Exception:
+            # One row that cannot be mended must not keep the others from it.
+            log.exception("message %s could not be taken up again", message_id)
     return len(ids)

@@ -1,5 +1,6 @@
 """Accept messages: check, store, queue. Every dialect ends here."""
 
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -14,7 +15,10 @@ from gosend.lib.errors import DomainError
 from gosend.whatsapp import content as contents
 from messaging import announce, contacts, conversations, deliver, idempotency, throughput
 from messaging.models import Dispatch, Message, MessageContent
-from templates_app import catalog
+from templates_app import catalog, parameters
+from templates_app.models import Template
+
+log = logging.getLogger(__name__)
 
 
 class InvalidRecipient(DomainError):
@@ -43,7 +47,7 @@ class Sender:
 
 
 Verdict = Message | DomainError
-_TemplateCheck = Callable[[PhoneNumber, str, str], DomainError | None]
+_Templates = Callable[[PhoneNumber, contents.Template], Template | None]
 
 
 def accept(
@@ -65,12 +69,12 @@ def accept(
     Synchronous by default: the message has then been handed to Meta, and its status says how that
     went (sent, failed, unknown, or queued when Meta asked us to wait). Raises the errors of
     `numbers.require_sendable`, InvalidRecipient, `conversations.WindowClosed`, those of
-    `templates_app.catalog`, `idempotency.InProgress`, and `throughput.NumberOverLimit` or, when
-    asynchronous, `throughput.QueueFull`; nothing is stored then.
+    `templates_app.catalog` and `templates_app.parameters`, `idempotency.InProgress`, and
+    `throughput.NumberOverLimit` or, when asynchronous, `throughput.QueueFull`; nothing is stored then.
     """
     asked = Asked(number, to, content, context_wamid, tracking)
     sender = Sender(tenant, environment, request_id, api_key)
-    _check(asked, sender, _template_check())
+    _check(asked, sender, _approved_templates())
     if is_async and not throughput.room(number=number):
         raise throughput.queue_full(number)
     with nullcontext() if is_async else throughput.one(number=number), transaction.atomic():
@@ -80,9 +84,17 @@ def accept(
         if is_async:
             doorbell.ring("messaging.drain", number_id=number.pk)
     if not is_async:
+        _deliver(message)
+    return message
+
+
+def _deliver(message: Message) -> None:
+    """Send at once. The message is accepted, so whatever breaks now must not read as a refusal."""
+    try:
         deliver.now(message=message)
         message.refresh_from_db(fields=["status", "wamid", "error", "sent_at", "failed_at", "attempt_count"])
-    return message
+    except Exception:
+        log.exception("message %s is accepted, but could not be sent at once", message.pk)
 
 
 def accept_many(
@@ -99,12 +111,12 @@ def accept_many(
     have raised.
     """
     sender = Sender(tenant, environment, request_id, api_key)
-    check_template = _template_check()
+    approved = _approved_templates()
     verdicts: dict[int, Verdict] = {}
     by_number: dict[int, list[int]] = {}
     for index, one in enumerate(asked):
         try:
-            _check(one, sender, check_template)
+            _check(one, sender, approved)
         except DomainError as error:
             verdicts[index] = error
         else:
@@ -123,36 +135,44 @@ def _store_queued(number: PhoneNumber, asked: Sequence[Asked], sender: Sender) -
     return [*stored, *(throughput.queue_full(number) for _ in asked[room:])]
 
 
-def _check(asked: Asked, sender: Sender, check_template: _TemplateCheck) -> None:
+def _check(asked: Asked, sender: Sender, approved: _Templates) -> None:
     """Refuse one message for what can be known before its recipient is looked up."""
     numbers.require_sendable(asked.number, tenant=sender.tenant, environment=sender.environment)
-    if not (phone.is_e164_digits(asked.to) or phone.is_user_id(asked.to)):
+    require_recipient(asked.to)
+    if isinstance(asked.content, contents.Template):
+        template = approved(asked.number, asked.content)
+        if template is not None:
+            parameters.require_fit(template, sent=asked.content)
+
+
+def require_recipient(to: str) -> None:
+    """Refuse what is neither a phone number in plain digits nor a WhatsApp user id."""
+    if not (phone.is_e164_digits(to) or phone.is_user_id(to)):
         raise InvalidRecipient(
             "Validation failed: 'to' must be E164 format: digits only, country code first,"
             " no plus sign, spaces, dashes or parentheses",
-            details={"field": "to", "value": asked.to[:100]},
+            details={"field": "to", "value": to[:100]},
         )
-    if isinstance(asked.content, contents.Template):
-        error = check_template(asked.number, asked.content.name, asked.content.language.code)
-        if error is not None:
-            raise error
 
 
-def _template_check() -> _TemplateCheck:
+def _approved_templates() -> _Templates:
     """Look each template up once, however many messages use it."""
-    known: dict[tuple[int, str, str], DomainError | None] = {}
+    known: dict[tuple[int, str, str], Template | DomainError | None] = {}
 
-    def check(number: PhoneNumber, name: str, language: str) -> DomainError | None:
+    def find(number: PhoneNumber, sent: contents.Template) -> Template | None:
+        name, language = sent.name, sent.language.code
         key = (number.business_account_id, name, language)
         if key not in known:
             try:
-                catalog.require_approved(number=number, name=name, language=language)
-                known[key] = None
+                known[key] = catalog.require_approved(number=number, name=name, language=language)
             except DomainError as error:
                 known[key] = error
-        return known[key]
+        found = known[key]
+        if isinstance(found, DomainError):
+            raise found
+        return found
 
-    return check
+    return find
 
 
 def _required(verdict: Verdict) -> Message:
@@ -211,6 +231,6 @@ def _insert(number: PhoneNumber, asked: Sequence[Asked], sender: Sender) -> list
 
 def _body(asked: Asked) -> dict[str, object]:
     body: dict[str, object] = {"type": asked.content.type, asked.content.type: asked.content.to_graph()}
-    if asked.context_wamid:
+    if asked.context_wamid and asked.content.takes_context:
         body["context"] = {"message_id": asked.context_wamid}
     return body

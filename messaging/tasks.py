@@ -1,10 +1,14 @@
 """Deliver, ingest, requeue what got stuck."""
 
+import logging
+
 from celery import shared_task
 
 from accounts import quota
 from gosend.lib import doorbell
 from messaging import deliver, idempotency, ingest, recover
+
+log = logging.getLogger(__name__)
 
 
 @shared_task(name="messaging.drain")
@@ -19,15 +23,19 @@ def ingest_due() -> None:
 
 @shared_task(name="messaging.sweep")
 def sweep() -> None:
-    recover.leases_ended()
-    recover.unknown_overdue()
-    recover.strays()
     for number_id in deliver.numbers_due():
         doorbell.ring("messaging.drain", number_id=number_id)
+    for stage in (recover.leases_ended, recover.unknown_overdue, recover.strays):
+        try:
+            stage()
+        except Exception:
+            # The next look comes in a second; what stops one stage must not stop the others.
+            log.exception("the sweep's stage %s broke", stage.__name__)
 
 
 @shared_task(name="messaging.forget")
 def forget() -> None:
+    recover.too_old()
     while idempotency.forget_expired():
         pass
     quota.forget_past()

@@ -42,6 +42,8 @@ def create(*, account: BusinessAccount, definition: Mapping[str, Any]) -> Templa
         answer = client.create_template(waba_id=account.waba_id, body=body)
     except GraphError as error:
         answer = _settle(error, client, account, key)
+    if "components" not in body:
+        sync.ask(account=account)  # one out of Meta's library; only the list has its content
     return _keep(account, body, answer)
 
 

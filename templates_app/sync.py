@@ -110,7 +110,10 @@ def _pages(client: GraphClient, waba_id: str) -> Iterator[dict[str, Any]]:
 def _apply(account: BusinessAccount, fresh: dict[tuple[str, str], Template], started_at: datetime) -> Counts:
     known = {(row.name, row.language): row for row in Template.objects.filter(business_account=account)}
     new = [copy for key, copy in fresh.items() if key not in known]
-    Template.objects.bulk_create(copies.belong(copy, account=account, synced_at=started_at) for copy in new)
+    Template.objects.bulk_create(
+        [copies.belong(copy, account=account, synced_at=started_at) for copy in new],
+        ignore_conflicts=True,  # one that is being created here right now
+    )
     settled = {key: row for key, row in known.items() if row.updated_at < started_at}
     updated = sum(_update(settled[key], copy, account) for key, copy in fresh.items() if key in settled)
     gone = [row for key, row in settled.items() if key not in fresh and row.status != Template.Status.DELETED]

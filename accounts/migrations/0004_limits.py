@@ -12,11 +12,6 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AddField(
-            model_name='businessaccount',
-            name='messaging_limit',
-            field=models.CharField(blank=True, help_text="Meta's limit on people written to first in 24 hours (TIER_250 …); Meta enforces it.", max_length=20),
-        ),
-        migrations.AddField(
             model_name='tenant',
             name='requests_per_day',
             field=models.PositiveIntegerField(blank=True, help_text="Per live key, instead of the plan's.", null=True),

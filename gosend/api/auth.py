@@ -1,5 +1,8 @@
 """API key in, tenant out."""
 
+import ipaddress
+
+from django.conf import settings
 from django.http import HttpRequest
 
 from accounts import keys, numbers
@@ -18,7 +21,24 @@ def key_of(request: HttpRequest) -> ApiKey:
     plaintext = request.headers.get(HEADER, "").strip()
     if not plaintext:
         raise keys.MalformedKey("Invalid or missing API key")
-    return keys.find(plaintext, address=request.META.get("REMOTE_ADDR"))
+    return keys.find(plaintext, address=address_of(request))
+
+
+def address_of(request: HttpRequest) -> str:
+    """Where a request comes from: the last hop that is none of our own proxies."""
+    hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
+    hops.append(request.META.get("REMOTE_ADDR") or "")
+    while len(hops) > 1 and _is_proxy(hops[-1]):
+        hops.pop()
+    return hops[-1]
+
+
+def _is_proxy(address: str) -> bool:
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(found in network for network in settings.TRUSTED_PROXIES)
 
 
 def require_active(tenant: Tenant) -> None:

@@ -17,6 +17,7 @@ from messaging.models import Dispatch, MetaEvent
 from webhooks_app.models import Delivery
 
 _REDIS_SECONDS = 0.5
+_migrated = False
 
 
 @require_safe
@@ -48,8 +49,12 @@ def ready(request: HttpRequest) -> HttpResponse:
 
 
 def _is_migrated() -> bool:
-    executor = MigrationExecutor(connection)
-    return not executor.migration_plan(executor.loader.graph.leaf_nodes())
+    """Looked up until it is so: a process's code, and so what it wants applied, does not change."""
+    global _migrated
+    if not _migrated:
+        executor = MigrationExecutor(connection)
+        _migrated = not executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return _migrated
 
 
 def _waiting() -> dict[str, float]:

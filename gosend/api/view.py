@@ -67,7 +67,8 @@ class TenantView(APIView):
         self.verdict = limits.take(request.api_key)
         limits.require(self.verdict)
         auth.require_active(request.tenant)
-        auth.require_scope(request.api_key, self.scopes.get(request.method or ""))
+        method = "GET" if request.method == "HEAD" else request.method
+        auth.require_scope(request.api_key, self.scopes.get(method or ""))
         _refuse_nul(request)
         if request.method in _WITH_BODY:
             body.read(request._request, limit=self.max_body_bytes())

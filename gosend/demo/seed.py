@@ -3,7 +3,6 @@
 import json
 import os
 import secrets
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,8 +11,8 @@ from django.db import transaction
 from accounts import keys, tenants
 from accounts.keys import ExpiredKey, MalformedKey, UnknownKey
 from accounts.models import ApiKey, PhoneNumber, User
-from gosend.sandbox import templates
-from gosend.sandbox.shelf import Held, RowShelf
+from gosend.sandbox import shelf
+from gosend.sandbox.shelf import RowShelf
 from templates_app.models import Template
 
 _OPERATOR = "operator"
@@ -90,31 +89,16 @@ def _operator(demo: Demo) -> User:
 
 
 def _templates(number: PhoneNumber) -> None:
-    bodies = {
-        ("hello_world", "en_US"): "Hello World",
-        (
-            "appointment_reminder",
-            "es_AR",
-        ): "Hola {{1}}, te recordamos tu turno el {{2}}. ¡Te esperamos!",
-    }
+    """Copy what the sandbox has to begin with; the demo's server begins with the same."""
     account = number.business_account
-    reviewed_at = time.time() - templates.REVIEW_SECONDS
-    for (name, language), text in bodies.items():
-        held = Held(
-            name=name,
-            language=language,
-            category=Template.Category.UTILITY.value,
-            parameter_format=Template.ParameterFormat.POSITIONAL.value,
-            components=[{"type": "BODY", "text": text}],
-            created_at=reviewed_at,
-        )
+    for held in shelf.starters():
         RowShelf(account.waba_id).put(held)
         Template.objects.create(
             tenant_id=number.tenant_id,
             business_account=account,
             meta_template_id=held.template_id,
-            name=name,
-            language=language,
+            name=held.name,
+            language=held.language,
             category=held.category,
             status=Template.Status.APPROVED,
             components=held.components,

@@ -106,9 +106,10 @@ class SandboxServer(ThreadingHTTPServer):
         callback_url: str = "",
         latency_seconds: float = 0.0,
         lines: tuple[Line, ...] = (),
+        has_starters: bool = False,
     ) -> None:
         super().__init__(address, _Door, bind_and_activate=False)
-        self.world = MemoryWorld(lines)
+        self.world = MemoryWorld(lines, has_starters=has_starters)
         self.courier = Courier(url=callback_url, secret=secret)
         self.latency_seconds = latency_seconds
         self._accepted: list[tuple[float, Accepted]] = []

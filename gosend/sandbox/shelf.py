@@ -3,6 +3,7 @@
 import secrets
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -10,6 +11,9 @@ from typing import Any, Protocol
 from gosend.sandbox.models import HeldTemplate
 
 _FIELDS = ("name", "language", "category", "parameter_format", "components")
+
+# The age of a template whose review is over.
+_REVIEWED_SECONDS = 60.0
 
 
 def _new_id() -> str:
@@ -27,6 +31,25 @@ class Held:
     components: list[Any]
     template_id: str = field(default_factory=_new_id)
     created_at: float = field(default_factory=time.time)
+
+
+def starters() -> list[Held]:
+    """Templates to begin with, approved: Meta's own first one, and the one of the documented examples."""
+    texts = {
+        ("hello_world", "en_US"): "Hello World",
+        ("appointment_reminder", "es_AR"): ("Hola {{1}}, te recordamos tu turno el {{2}}. ¡Te esperamos!"),
+    }
+    return [
+        Held(
+            name=name,
+            language=language,
+            category="UTILITY",
+            parameter_format="POSITIONAL",
+            components=[{"type": "BODY", "text": text}],
+            created_at=time.time() - _REVIEWED_SECONDS,
+        )
+        for (name, language), text in texts.items()
+    ]
 
 
 class Shelf(Protocol):
@@ -71,8 +94,8 @@ class RowShelf:
 class MemoryShelf:
     """The shelf of an account of the stand-alone server."""
 
-    def __init__(self) -> None:
-        self._held: dict[tuple[str, str], Held] = {}
+    def __init__(self, held: Iterable[Held] = ()) -> None:
+        self._held = {(one.name, one.language): one for one in held}
         self._lock = threading.Lock()
 
     def all(self) -> list[Held]:

@@ -1,6 +1,7 @@
 """Carries Graph requests of test-mode numbers to the sandbox, in process."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from gosend.lib import http
 from gosend.sandbox import callbacks, graph
@@ -17,6 +18,9 @@ class SandboxTransport:
     Call it outside a transaction, as any transport: the rows of an accepted message must stay even
     when the answer is lost.
     """
+
+    # Nothing to wait for: its caller's thread does the work, on its caller's connection.
+    is_in_process: ClassVar[bool] = True
 
     waba_id: str
     phone_number_id: str = ""

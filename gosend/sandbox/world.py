@@ -8,6 +8,7 @@ from typing import Protocol
 
 from django.db import connection
 
+from gosend.sandbox import shelf
 from gosend.sandbox.shelf import MemoryShelf, RowShelf, Shelf
 
 # After this long a first time counts as a first time again, so that a retry test can be repeated.
@@ -70,8 +71,9 @@ class MemoryWorld:
     Without named lines every id of five digits or more is one, and a business account as well.
     """
 
-    def __init__(self, lines: tuple[Line, ...] = ()) -> None:
+    def __init__(self, lines: tuple[Line, ...] = (), *, has_starters: bool = False) -> None:
         self._lines = {line.phone_number_id: line for line in lines}
+        self._has_starters = has_starters
         self._seen: dict[str, float] = {}
         self._shelves: dict[str, MemoryShelf] = {}
         self._lock = threading.Lock()
@@ -88,7 +90,9 @@ class MemoryWorld:
         if waba_id not in accounts and (accounts or not _is_id(waba_id)):
             return None
         with self._lock:
-            return self._shelves.setdefault(waba_id, MemoryShelf())
+            if waba_id not in self._shelves:
+                self._shelves[waba_id] = MemoryShelf(shelf.starters() if self._has_starters else ())
+            return self._shelves[waba_id]
 
     def first_time(self, key: str) -> bool:
         now = time.monotonic()

@@ -110,6 +110,8 @@ class GraphClient:
     def __init__(self, transport: Transport, token: str) -> None:
         self._transport = transport
         self._token = token
+        # Whether calls are answered without a network, so that making them side by side gains nothing.
+        self.is_in_process: bool = getattr(transport, "is_in_process", False)
 
     def send_message(self, *, phone_number_id: str, body: dict[str, Any]) -> Accepted:
         """Send a message; `body` is what `content.graph_body` made."""

@@ -1,15 +1,19 @@
 """What a message can contain, and its limits.
 
-Each family of types has a module of its own: texts, media, templates. A new type is a class there, a
-name in `Content` and `_CLASSES` here, and a line in `summary` if it has words to show.
+Each family of types has a module of its own. A new type is a class there, a name in `Content` here, and a
+line in `summary` if it has words to show.
 """
 
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from gosend.whatsapp import violations
-from gosend.whatsapp.media import Image
+from gosend.whatsapp.cards import Contacts
+from gosend.whatsapp.interactive import Interactive
+from gosend.whatsapp.media import Audio, Document, Image, Sticker, Video
+from gosend.whatsapp.places import Location
+from gosend.whatsapp.reactions import Reaction
 from gosend.whatsapp.summary import text_of
 from gosend.whatsapp.templates import Language, Template
 from gosend.whatsapp.texts import Text
@@ -17,13 +21,21 @@ from gosend.whatsapp.violations import ContentInvalid, Violation
 
 __all__ = [
     "TYPES",
+    "Audio",
+    "Contacts",
     "Content",
     "ContentInvalid",
+    "Document",
     "Image",
+    "Interactive",
     "Language",
+    "Location",
+    "Reaction",
+    "Sticker",
     "Template",
     "Text",
     "UnknownType",
+    "Video",
     "Violation",
     "envelope",
     "graph_body",
@@ -31,11 +43,21 @@ __all__ = [
     "text_of",
 ]
 
-Content = Text | Template | Image
+Content = (
+    Text
+    | Template
+    | Image
+    | Video
+    | Audio
+    | Document
+    | Sticker
+    | Location
+    | Interactive
+    | Contacts
+    | Reaction
+)
 
-_CLASSES: dict[str, type[Text] | type[Template] | type[Image]] = {
-    kind.type: kind for kind in (Text, Template, Image)
-}
+_CLASSES: dict[str, type[Content]] = {kind.type: kind for kind in get_args(Content)}
 TYPES: tuple[str, ...] = tuple(_CLASSES)
 
 # Meta's OpenAPI document gives it for calls; messages echo the same field.
@@ -86,6 +108,6 @@ def graph_body(
 ) -> dict[str, Any]:
     """The whole body of `POST /{PNID}/messages`."""
     body = envelope(to=to, opaque=opaque)
-    if context_wamid:
+    if context_wamid and content.takes_context:
         body["context"] = {"message_id": context_wamid}
     return {**body, "type": content.type, content.type: content.to_graph()}

@@ -42,6 +42,15 @@ _NO_ANSWER = Rule(
     Outcome.UNKNOWN,
     "Meta may have taken it all the same: wait for its report before you repeat it.",
 )
+# What no second try can mend: the request itself cannot be written.
+_NEVER = frozenset({"bad_url", "bad_header"})
+_CANNOT_ASK = Rule(
+    None,
+    "The request to Meta cannot be written",
+    Outcome.FINAL,
+    "Check the account's access token and META_GRAPH_URL: one of them holds a character that cannot be sent.",
+    needs_operator=True,
+)
 
 
 class GraphError(Exception):
@@ -115,6 +124,8 @@ def from_response(response: GraphResponse) -> GraphError:
 def from_failed(failed: http.Failed) -> GraphError:
     """Read a request that got no answer at all."""
     rule = _NOT_REACHED if failed.outcome is http.Outcome.NOT_SENT else _NO_ANSWER
+    if failed.reason in _NEVER:
+        rule = _CANNOT_ASK
     return GraphError(rule, message=f"{rule.title}: {failed.reason}", details=failed.reason)
 
 

@@ -24,6 +24,8 @@ class TypedPart(Part):
     """The content of a message: what stands under the key named as its type."""
 
     type: ClassVar[str]
+    # Whether it may answer another message.
+    takes_context: ClassVar[bool] = True
 
 
 def _web_address(value: str) -> str:

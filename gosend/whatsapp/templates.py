@@ -54,6 +54,7 @@ class Parameter(Part):
     """
 
     type: NonEmpty
+    parameter_name: NonEmpty | None = None
     text: Annotated[str, StringConstraints(min_length=1, max_length=MAX_PARAMETER_CHARACTERS)] | None = None
     currency: Currency | None = None
     date_time: DateTime | None = None
@@ -89,7 +90,7 @@ class Parameter(Part):
         return self
 
 
-_PARAMETER_TYPES = frozenset(Parameter.model_fields) - {"type"}
+_PARAMETER_TYPES = frozenset(Parameter.model_fields) - {"type", "parameter_name"}
 
 
 class Component(Part):

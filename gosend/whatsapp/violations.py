@@ -85,7 +85,7 @@ def _unstorable_within(
 
 def _violation(root: str, detail: ErrorDetails) -> Violation:
     context: Mapping[str, Any] = detail.get("ctx", {})
-    path = root + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in detail["loc"])
+    path = root + "".join(_step(step) for step in detail["loc"])
     kind = detail["type"]
     if kind == _OURS:
         return Violation(
@@ -99,6 +99,13 @@ def _violation(root: str, detail: ErrorDetails) -> Violation:
         return Violation(path, "is required", missing=True)
     message, limit = _worded(kind, context)
     return Violation(path, message or _lowered(detail["msg"]), limit=limit, value=shown(detail["input"]))
+
+
+def _step(step: int | str) -> str:
+    """One step of a path; a word in angle brackets only says which shape was tried."""
+    if isinstance(step, int):
+        return f"[{step}]"
+    return "" if step.startswith("<") else f".{step}"
 
 
 def _worded(kind: str, context: Mapping[str, Any]) -> tuple[str, object]:

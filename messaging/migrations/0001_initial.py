@@ -137,7 +137,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigIntegerField(db_default=gosend.lib.ids.NextId(), primary_key=True, serialize=False)),
                 ('is_sandbox', models.BooleanField(default=False)),
                 ('body', models.BinaryField()),
-                ('digest', models.BinaryField(help_text='SHA-256 of the body.', max_length=32, unique=True)),
+                ('digest', models.BinaryField(help_text='SHA-256 of the body.', max_length=32)),
                 ('received_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ('handled_at', models.DateTimeField(blank=True, null=True)),
                 ('next_attempt_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), null=True)),
@@ -229,7 +229,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='statusreport',
-            constraint=models.UniqueConstraint(fields=('wamid', 'status', 'participant', 'phone_number'), name='status_report_once'),
+            constraint=models.UniqueConstraint(fields=('wamid', 'status', 'participant', 'phone_number', 'opaque'), name='status_report_once'),
         ),
         migrations.AddIndex(
             model_name='dispatch',
@@ -246,6 +246,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='dispatch',
             index=models.Index(fields=['phone_number', 'peer', 'message'], name='dispatch_of_pair'),
+        ),
+        migrations.AddConstraint(
+            model_name='metaevent',
+            constraint=models.UniqueConstraint(fields=('digest', 'app', 'is_sandbox'), name='meta_event_once_per_app', nulls_distinct=False),
         ),
         # Rows that are updated often leave room in their page; the queue is vacuumed early.
         migrations.RunSQL(

@@ -79,3 +79,15 @@ def test_the_user_id_decides_when_a_number_changed_hands(number: PhoneNumber, ju
     assert found.pk == maria.pk
     assert found.phone == ""
     assert Contact.objects.count() == 2
+
+
+def test_a_number_with_a_new_owner_is_a_new_person(number: PhoneNumber, juan: Contact) -> None:
+    account = number.business_account
+    contacts.find_or_create(account=account, phone="5491140123456", user_id="AR.1")
+
+    new = contacts.find_or_create(account=account, phone="5491140123456", user_id="AR.2", name="Ana")
+
+    juan.refresh_from_db()
+    assert new.pk != juan.pk
+    assert (new.phone, new.user_id, new.name) == ("5491140123456", "AR.2", "Ana")
+    assert (juan.phone, juan.user_id, juan.name) == ("", "AR.1", "Juan")

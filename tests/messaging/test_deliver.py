@@ -5,15 +5,17 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.db import connections
+from django.db import OperationalError, connections
 from django.db.models import Count
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.models import PhoneNumber, Tenant
 from gosend.sandbox.models import PendingCallback
-from gosend.whatsapp.client import Accepted
+from gosend.whatsapp.client import Accepted, GraphClient
+from gosend.whatsapp.wire import GraphRequest, GraphResponse
 from messaging import deliver, recover
-from messaging.models import Dispatch, Message
+from messaging.models import Dispatch, Message, MessageContent
 
 SendText = Callable[..., Message]
 THROTTLED_ONCE = "5491100000005"
@@ -145,18 +147,41 @@ def test_a_lease_that_still_runs_is_left_alone(send_text: SendText) -> None:
     assert Dispatch.objects.get().state == "sending"
 
 
-def test_a_worker_that_wakes_too_late_changes_nothing(send_text: SendText) -> None:
+LATE = Accepted(wamid="wamid.late", wa_id="", user_id="", message_status="")
+
+
+def test_a_late_answer_settles_what_the_sweep_called_unknown(send_text: SendText) -> None:
     message = send_text(is_async=True)
     intent = deliver._intend(_claim(message))
     assert intent is not None
     _end_leases()
     recover.leases_ended()
 
-    deliver._record(intent, Accepted(wamid="wamid.late", wa_id="", user_id="", message_status=""))
+    deliver._record(intent, LATE)
 
     message.refresh_from_db()
-    assert (message.status, message.wamid) == ("unknown", None)
-    assert Dispatch.objects.get().state == "unknown"
+    assert (message.status, message.wamid) == ("sent", "wamid.late")
+    assert Dispatch.objects.count() == 0
+
+
+def test_a_worker_that_wakes_after_another_claimed_changes_nothing(
+    send_text: SendText, tenant: Tenant
+) -> None:
+    Tenant.objects.filter(pk=tenant.pk).update(on_unknown=Tenant.OnUnknown.RESEND)
+    message = send_text(is_async=True)
+    intent = deliver._intend(_claim(message))
+    assert intent is not None
+    _end_leases()
+    recover.leases_ended()
+    _all_due()
+    recover.unknown_overdue()
+    _claim(message)
+
+    deliver._record(intent, LATE)
+
+    message.refresh_from_db()
+    assert (message.status, message.wamid) == ("queued", None)
+    assert Dispatch.objects.get().state == "claimed"
 
 
 def test_a_claim_taken_over_cannot_be_intended(send_text: SendText) -> None:
@@ -183,6 +208,76 @@ def test_a_message_that_takes_its_workers_down_is_parked(send_text: SendText) ->
     assert message.error is not None
     assert message.error["title"] == "The message could not be processed"
     assert Dispatch.objects.count() == 0
+
+
+def test_what_breaks_one_call_leaves_the_others_their_answers(send_text: SendText) -> None:
+    messages = [send_text(to=f"5491140200{i}", is_async=True) for i in range(100, 106)]
+    claims = [_claim(message) for message in messages]
+    taken = []
+
+    def transport(request: GraphRequest) -> GraphResponse:
+        taken.append(request)
+        if len(taken) == 1:
+            raise OperationalError("too many clients already")
+        body = b'{"messages": [{"id": "wamid.%d"}], "contacts": []}' % len(taken)
+        return GraphResponse(status=200, body=body)
+
+    deliver._send(GraphClient(transport=transport, token="t"), claims)
+
+    statuses = sorted(Message.objects.values_list("status", flat=True))
+    assert statuses == ["sent"] * 5 + ["unknown"]
+
+
+def test_what_cannot_be_prepared_leaves_the_others_to_be_sent(
+    send_text: SendText, number: PhoneNumber
+) -> None:
+    good, bad = send_text(is_async=True), send_text(to="5491140200999", is_async=True)
+    MessageContent.objects.filter(message=bad).delete()
+
+    deliver.drain(number_id=number.pk)
+
+    good.refresh_from_db()
+    bad.refresh_from_db()
+    assert (good.status, bad.status) == ("sent", "queued")
+
+
+def test_an_accepted_message_is_no_error_whatever_breaks_afterwards(
+    send_text: SendText, settings: Settings
+) -> None:
+    settings.SANDBOX_URL = 7  # nothing can be built from this
+
+    message = send_text()
+
+    assert message.status == "queued"
+    assert Dispatch.objects.get().state == "queued"
+
+
+def test_a_queue_waits_while_its_tenant_is_suspended(
+    send_text: SendText, tenant: Tenant, number: PhoneNumber
+) -> None:
+    message = send_text(is_async=True)
+    Tenant.objects.filter(pk=tenant.pk).update(status=Tenant.Status.SUSPENDED)
+
+    assert deliver.numbers_due() == []
+    assert deliver.drain(number_id=number.pk) == 0
+    Tenant.objects.filter(pk=tenant.pk).update(status=Tenant.Status.ACTIVE)
+    assert deliver.numbers_due() == [number.pk]
+    assert deliver.drain(number_id=number.pk) == 1
+    message.refresh_from_db()
+    assert message.status == "sent"
+
+
+def test_what_waited_for_a_day_is_failed_and_said(send_text: SendText) -> None:
+    message = send_text(is_async=True)
+    assert recover.too_old() == 0
+    Dispatch.objects.update(created_at=timezone.now() - timedelta(hours=24, seconds=1))
+
+    assert recover.too_old() == 1
+
+    message.refresh_from_db()
+    assert message.status == "failed"
+    assert message.error is not None
+    assert message.error["title"] == "The message waited for a day and was never sent"
 
 
 def test_messages_to_one_recipient_keep_their_order(send_text: SendText, number: PhoneNumber) -> None:

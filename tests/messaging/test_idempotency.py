@@ -13,7 +13,7 @@ from accounts import tenants
 from accounts.models import Tenant
 from messaging import idempotency
 from messaging.idempotency import InProgress, KeyConflict, Once, Stored, Unanswered
-from messaging.models import IdempotentAnswer, Message
+from messaging.models import Dispatch, IdempotentAnswer, Message
 
 SendText = Callable[..., Message]
 
@@ -69,6 +69,15 @@ def test_the_key_counts_by_tenant_and_environment(once: Once) -> None:
 def test_a_message_whose_request_died_after_the_send_is_unanswered(once: Once, send_text: SendText) -> None:
     message = send_text(once=once)
 
+    assert idempotency.recall(once) == Unanswered(message.pk)
+
+
+def test_a_message_just_accepted_is_in_progress_and_later_unanswered(once: Once, send_text: SendText) -> None:
+    message = send_text(once=once, is_async=True)
+
+    with pytest.raises(InProgress):
+        idempotency.recall(once)
+    Dispatch.objects.update(created_at=timezone.now() - timedelta(seconds=11))
     assert idempotency.recall(once) == Unanswered(message.pk)
 
 

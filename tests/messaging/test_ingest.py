@@ -147,6 +147,32 @@ def test_an_app_of_another_tenant_cannot_speak_for_a_number(
     assert Message.objects.count() == 0
 
 
+def test_the_same_bytes_from_a_foreign_app_hide_no_callback(
+    tenant: Tenant, number: PhoneNumber, tell: Tell
+) -> None:
+    _live(tenant, number)
+    foreign, own = _app(tenants.open_tenant(name="Globex")), MetaApp(app_id="78", name="Own")
+    own.secret, own.verify_token = "s", "v"
+    own.save()
+    body = orjson.dumps(envelope(number, messages=[text_message("wamid.1")]))
+
+    tell(body, is_sandbox=False, app=foreign)
+    tell(body, is_sandbox=False, app=own)
+
+    assert Message.objects.get().wamid == "wamid.1"
+
+
+def test_a_callback_that_takes_its_workers_down_is_left_alone(number: PhoneNumber, tell: Tell) -> None:
+    ingest.store(body=b"{}", app=None, is_sandbox=True)
+    MetaEvent.objects.update(attempt_count=ingest.MAX_ATTEMPTS)
+
+    ingest.handle_due()
+
+    event = MetaEvent.objects.get()
+    assert (event.handled_at, event.next_attempt_at) == (None, None)
+    assert "workers stopped" in event.errors[0]["error"]
+
+
 @pytest.mark.parametrize("is_platforms", [True, False])
 def test_the_platforms_app_and_the_tenants_own_may_speak(
     is_platforms: bool, tenant: Tenant, number: PhoneNumber, tell: Tell

@@ -149,6 +149,20 @@ def test_a_played_voice_message_was_read_and_an_unknown_word_changes_nothing(
     assert message.status == "read"
 
 
+def test_reports_without_a_wamid_are_all_kept(send_text: SendText, number: PhoneNumber, tell: Tell) -> None:
+    messages = [send_text(to=to, is_async=True) for to in ("5491140123456", "5491140123457")]
+
+    for message in messages:
+        tell(
+            envelope(
+                number, statuses=[status("", "sent", opaque=opaque.write(message_id=message.pk, attempt=1))]
+            )
+        )
+
+    assert StatusReport.objects.count() == 2
+    assert set(Message.objects.values_list("status", flat=True)) == {"sent"}
+
+
 def test_the_price_is_kept(send_text: SendText, number: PhoneNumber, tell: Tell) -> None:
     message = send_text()
     price = {"billable": True, "pricing_model": "PMP", "category": "utility", "type": "regular"}

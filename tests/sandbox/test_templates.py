@@ -199,3 +199,16 @@ def test_a_shelf_keeps_one_of_each_name_and_language(make: Callable[[], Shelf]) 
     ]
     shelf.remove(first)
     assert [item.language for item in shelf.all()] == ["es"]
+
+
+def test_the_server_begins_with_approved_templates_when_told_so() -> None:
+    world = MemoryWorld(has_starters=True)
+    found = world.shelf("12345")
+    assert found is not None
+
+    rows = templates.listed({}, shelf=found, link="/")["data"]
+
+    assert [(row["name"], row["status"]) for row in rows] == [
+        ("hello_world", "APPROVED"),
+        ("appointment_reminder", "APPROVED"),
+    ]

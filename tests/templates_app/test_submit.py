@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pytest_django import Settings
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from accounts.models import BusinessAccount
 from gosend.whatsapp.wire import GraphRequest
@@ -173,3 +173,17 @@ def test_a_sync_after_a_creation_finds_the_same_template(meta: Meta, account: Bu
     submit.create(account=account, definition=definition())
 
     assert sync.sync(account=account) == sync.Counts(created=0, updated=1, deleted=0, total=1)
+
+
+def test_content_that_only_meta_has_is_asked_for(
+    meta: Meta,
+    account: BusinessAccount,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    from_library = definition(library_template_name="delivery_update_1")
+    del from_library["components"]
+
+    with django_capture_on_commit_callbacks() as rings:
+        made = submit.create(account=account, definition=from_library)
+
+    assert (made.components, len(rings)) == ([], 1)

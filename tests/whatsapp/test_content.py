@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from gosend.whatsapp import content
 from gosend.whatsapp.content import ContentInvalid, Image, Template, Text, UnknownType, Violation
+from tests.whatsapp import messages
 
 
 def _violations(type_: str, value: object) -> list[Violation]:
@@ -31,7 +31,10 @@ def _with_parameters(*parameters: object) -> dict[str, Any]:
 
 
 def test_the_types_are_those_that_can_be_sent() -> None:
-    assert content.TYPES == ("text", "template", "image")
+    assert content.TYPES == (
+        "text", "template", "image", "video", "audio", "document", "sticker", "location", "interactive",
+        "contacts", "reaction",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("unknown", ["poll", "", "Text", None, 7, ["text"]])
@@ -330,35 +333,13 @@ def test_callback_data_has_a_limit() -> None:
         content.envelope(to="34600111222", opaque="x" * 513)
 
 
-_EXTRAS = st.dictionaries(
-    st.text("abc_", min_size=3, max_size=6), st.integers() | st.booleans() | st.text("xyz"), max_size=2
-)
-_WORDS = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), min_size=1, max_size=50)
-_LINES = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=20)
-_SOURCES = st.sampled_from([{"id": "1"}, {"link": "https://example.org/a"}])
-_PARAMETERS = st.builds(lambda text: {"type": "text", "text": text}, _LINES) | st.builds(
-    lambda source: {"type": "image", "image": source}, _SOURCES
-)
-_COMPONENTS = st.builds(
-    lambda parameters, extras: {**extras, "type": "body", "parameters": parameters},
-    st.lists(_PARAMETERS, max_size=3),
-    _EXTRAS,
-)
-_MESSAGES = st.one_of(
-    st.builds(lambda body, extras: ("text", {**extras, "body": body}), _WORDS, _EXTRAS),
-    st.builds(
-        lambda source, caption, extras: ("image", {**extras, **source, "caption": caption}),
-        _SOURCES,
-        _WORDS,
-        _EXTRAS,
-    ),
-    st.builds(lambda parts: ("template", _template(*parts)), st.lists(_COMPONENTS, max_size=3)),
-)
+def test_every_type_has_a_strategy() -> None:
+    assert set(messages.BY_TYPE) == set(content.TYPES)
 
 
-@settings(max_examples=100, deadline=None)
-@given(_MESSAGES)
-def test_content_comes_back_from_graph_as_it_went(message: tuple[str, dict[str, Any]]) -> None:
+@settings(max_examples=200, deadline=None)
+@given(messages.MESSAGES)
+def test_content_comes_back_from_graph_as_it_went(message: messages.Sent) -> None:
     type_, value = message
 
     there = content.parse(type=type_, value=value)

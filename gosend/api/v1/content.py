@@ -7,19 +7,15 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from gosend.api import errors, schema
-from gosend.lib import phone
 from gosend.lib.errors import DomainError
 from gosend.whatsapp import content as contents
+from messaging import send
 
 # Meta takes as much; longer values would be cut on the way back.
 _MAX_TRACKING = 512
 _MAX_WAMID = 255
 # Characters of a refused value that are told back.
 _SHOWN = 100
-
-
-class InvalidPhoneNumber(DomainError):
-    code = "invalid_phone_number"
 
 
 class InvalidMessageType(DomainError):
@@ -46,11 +42,12 @@ def read(data: Mapping[str, Any]) -> MessageIn:
     phone_number_id = _text(data, "phone_number_id")
     to = _recipient(data)
     kind = _text(data, "type")
+    content = _content(kind, data)
     return MessageIn(
         phone_number_id=phone_number_id,
         to=to,
-        content=_content(kind, data),
-        context_wamid=_context(data.get("context")),
+        content=content,
+        context_wamid=_context(data.get("context"), content),
         tracking=_optional(data.get("biz_opaque_callback_data"), "biz_opaque_callback_data", _MAX_TRACKING),
     )
 
@@ -104,11 +101,7 @@ def _shape(kind: str, model: type[BaseModel]) -> dict[str, Any]:
 
 def _recipient(data: Mapping[str, Any]) -> str:
     to = _text(data, "to")
-    if not (phone.is_e164_digits(to) or phone.is_user_id(to)):
-        raise InvalidPhoneNumber(
-            "Validation failed: 'to' must be E164 format: digits only, country code first",
-            details={"field": "to", "value": to[:_SHOWN]},
-        )
+    send.require_recipient(to)
     return to
 
 
@@ -143,10 +136,12 @@ def _refused(violations: list[contents.Violation]) -> DomainError:
     )
 
 
-def _context(value: Any) -> str | None:
+def _context(value: Any, content: contents.Content) -> str | None:
     """Read `{"message_id": "wamid.…"}`: the message that this one answers."""
     if value is None:
         return None
+    if not content.takes_context:
+        raise _wrong("context", f"absent: a {content.type} answers no other message", value)
     if not isinstance(value, Mapping):
         raise _wrong("context", "an object with message_id", value)
     return _optional(value.get("message_id"), "context.message_id", _MAX_WAMID) or None

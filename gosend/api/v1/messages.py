@@ -108,12 +108,17 @@ class MessageDetail(TenantView):
         responses=schema.answers({200: envelope.MessageFull}, 404),
     )
     def get(self, request: TenantRequest, message_id: str) -> Response:
-        own_id = ids.parse_id(message_id)
-        key: dict[str, Any] = {"wamid": message_id} if own_id is None else {"pk": own_id}
-        message = _visible(request).filter(**key).order_by("-pk").first()
-        if message is None:
-            raise errors.NotFound("No message with this id in this project")
-        return Response(envelope.full(message))
+        return Response(envelope.full(find(request, message_id)))
+
+
+def find(request: TenantRequest, message_id: str) -> Message:
+    """Return a message of the key's project by our id or by its wamid."""
+    own_id = ids.parse_id(message_id)
+    key: dict[str, Any] = {"wamid": message_id} if own_id is None else {"pk": own_id}
+    message = _visible(request).filter(**key).order_by("-pk").first()
+    if message is None:
+        raise errors.NotFound("No message with this id in this project")
+    return message
 
 
 def _answer(message: Message) -> Response:

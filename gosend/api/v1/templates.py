@@ -109,7 +109,8 @@ class TemplateList(TenantView):
         operation_id="v1.templates.create",
         summary="Submit a template for Meta's review",
         description="It is checked by Meta's rules first; every violation is told with its path, the limit"
-        " and the value. The review's result comes as a webhook.",
+        " and the value. The review's result comes as a webhook. In test mode the name decides it: with"
+        " `_reject`, `_pause` or `_pending` in it as they say, any other is approved after two seconds.",
         tags=["Templates"],
         parameters=[wabas.INSIDE, schema.IDEMPOTENCY_KEY],
         request={"application/json": schema.of(TemplateIn)},
@@ -134,7 +135,7 @@ class TemplateSync(TenantView):
         tags=["Templates"],
         parameters=[wabas.INSIDE, schema.IDEMPOTENCY_KEY],
         request=None,
-        responses=schema.answers({200: Synced}, 404, 409, 422, 503),
+        responses=schema.answers({200: Synced}, 400, 404, 409, 413, 415, 422, 503),
     )
     def post(self, request: TenantRequest, waba_id: str) -> Response:
         counts = sync.sync(account=wabas.find(request, waba_id))
@@ -173,7 +174,11 @@ class TemplateDetail(TenantView):
 
 
 def _find(request: TenantRequest, waba_id: str, template_id: str) -> tuple[BusinessAccount, Template]:
-    account = wabas.find(request, waba_id)
+    """The account and its template; one answer for both when there is none, so that neither shows."""
+    try:
+        account = wabas.find(request, waba_id)
+    except errors.NotFound:
+        raise _not_found() from None
     rows = Template.objects.filter(business_account=account)
     template = wabas.by_either_id(rows, template_id, metas="meta_template_id")
     if template is None:

@@ -2,12 +2,24 @@
 
 from django.urls import path
 
-from gosend.api.v1 import batch, deliveries, me, messages, phone_numbers, replays, templates, wabas, webhooks
+from gosend.api.v1 import (
+    batch,
+    deliveries,
+    me,
+    messages,
+    phone_numbers,
+    read_receipts,
+    replays,
+    templates,
+    wabas,
+    webhooks,
+)
 
 urlpatterns = [
     path("me", me.MeDetail.as_view(), name="v1.me"),
     path("messages", messages.MessageList.as_view(), name="v1.messages"),
     path("messages/batch", batch.MessageBatch.as_view(), name="v1.message_batch"),
+    path("messages/<path:message_id>/read", read_receipts.MessageRead.as_view(), name="v1.message_read"),
     # A path, because a wamid may hold slashes; so this stands behind whatever begins alike.
     path("messages/<path:message_id>", messages.MessageDetail.as_view(), name="v1.message"),
     path("wabas", wabas.WabaList.as_view(), name="v1.wabas"),

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from gosend.sandbox import outcomes
+from gosend.sandbox import outcomes, templates
 from gosend.sandbox.server import SandboxServer
 from gosend.sandbox.world import DISPLAY_PHONE_NUMBER, WABA_ID, Line
 
@@ -58,6 +58,7 @@ class Command(BaseCommand):
                 callback_url=options["callback_url"],
                 latency_seconds=options["latency_ms"] / 1000,
                 lines=tuple(options["number"]),
+                has_starters=True,
             )
         except OSError as error:
             raise CommandError(
@@ -69,6 +70,9 @@ class Command(BaseCommand):
         self.stdout.write("Recipients by their last four digits:")
         for outcome in outcomes.TABLE:
             self.stdout.write(f"  {outcome.suffix}  {outcome.effect}")
+        self.stdout.write("Templates by what their name holds:")
+        for part, effect in templates.TABLE.items():
+            self.stdout.write(f"  {part or '(other)'}  {effect}")
         self.stdout.flush()
         try:
             server.serve_forever()
