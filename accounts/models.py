@@ -38,6 +38,9 @@ class Tenant(models.Model):
     name = models.CharField(max_length=200)
     external_id = models.CharField(max_length=200, blank=True)
     webhook_url = models.CharField(max_length=2048, blank=True)
+    sealed_webhook_secret = models.TextField(
+        blank=True, help_text="Signs what goes to webhook_url; made when it is first needed."
+    )
     plan = models.CharField(max_length=20, choices=Plan, default=Plan.STANDARD)
     status = models.CharField(max_length=20, choices=Status, default=Status.ACTIVE)
     on_unknown = models.CharField(
@@ -69,6 +72,23 @@ class Tenant(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def _context(self) -> str:
+        return f"accounts.Tenant.webhook_secret:{self.pk}"
+
+    def sealed_contexts(self) -> dict[str, str]:
+        return {"sealed_webhook_secret": self._context()}
+
+    @property
+    def webhook_secret(self) -> str:
+        """The secret of a saved tenant, or nothing while there is none."""
+        if not self.sealed_webhook_secret:
+            return ""
+        return encryption.open_sealed(self.sealed_webhook_secret, context=self._context())
+
+    @webhook_secret.setter
+    def webhook_secret(self, value: str) -> None:
+        self.sealed_webhook_secret = encryption.seal(value, context=self._context())
 
 
 class Member(models.Model):

@@ -62,8 +62,8 @@ def handle(*, event: MetaEvent) -> None:
             errors=[{"field": "", "error": stopped}], next_attempt_at=None
         )
         return
-    problems = []
     payload = _read(bytes(event.body))
+    problems = []
     try:
         raw.forward(event=event, payload=payload)
     except Exception as error:

@@ -153,7 +153,7 @@ class AttemptFactory(DjangoModelFactory[webhooks.Attempt]):
 
     delivery = factory.SubFactory(DeliveryFactory)
     number = 1
-    trigger = webhooks.Attempt.Trigger.SCHEDULE
+    trigger = webhooks.Trigger.SCHEDULE
     started_at = LONG_AGO
     duration_ms = 12
     response_status = 200

@@ -5,11 +5,13 @@ from django.urls import path
 from gosend.api.v1 import (
     batch,
     conversations,
+    deliveries,
     me,
     media,
     messages,
     phone_numbers,
     read_receipts,
+    replays,
     templates,
     wabas,
     webhooks,
@@ -57,8 +59,29 @@ urlpatterns = [
     path("webhooks", webhooks.WebhookList.as_view(), name="v1.webhooks"),
     path("webhooks/<str:webhook_id>", webhooks.WebhookDetail.as_view(), name="v1.webhook"),
     path(
-        "webhooks/<str:webhook_id>/deliveries",
-        webhooks.WebhookDeliveries.as_view(),
-        name="v1.webhook_deliveries",
+        "webhooks/<str:webhook_id>/rotate-secret", webhooks.WebhookSecret.as_view(), name="v1.webhook_secret"
+    ),
+    path(
+        "webhooks/<str:webhook_id>/previous-secret",
+        webhooks.WebhookPreviousSecret.as_view(),
+        name="v1.webhook_previous_secret",
+    ),
+    path("webhooks/<str:webhook_id>/test", deliveries.WebhookTest.as_view(), name="v1.webhook_test"),
+    path("webhooks/<str:webhook_id>/deliveries", deliveries.DeliveryList.as_view(), name="v1.deliveries"),
+    path(
+        "webhooks/<str:webhook_id>/deliveries/<str:delivery_id>",
+        deliveries.DeliveryDetail.as_view(),
+        name="v1.delivery",
+    ),
+    path(
+        "webhooks/<str:webhook_id>/deliveries/<str:delivery_id>/replay",
+        deliveries.DeliveryReplay.as_view(),
+        name="v1.delivery_replay",
+    ),
+    path("webhooks/<str:webhook_id>/replay", replays.ReplayList.as_view(), name="v1.webhook_replay"),
+    path(
+        "webhooks/<str:webhook_id>/replays/<str:replay_id>",
+        replays.ReplayDetail.as_view(),
+        name="v1.replay",
     ),
 ]
