@@ -73,7 +73,7 @@ OWNED: dict[str, Callable[[Party], list[str]]] = {
     "conversation_id": _conversation,
 }
 # Routes without ids: each shows only what is the caller's own.
-LISTS = {"v1/me", "v1/messages", "v1/wabas", "v1/webhooks"}
+LISTS = {"v1/conversations", "v1/me", "v1/messages", "v1/wabas", "v1/webhooks"}
 # Bodies for methods that look at the body before they look for the object.
 NEEDED: dict[tuple[str, str], dict[str, Any]] = {}
 
