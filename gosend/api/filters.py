@@ -96,4 +96,6 @@ def _read_moment(text: str, edge: time) -> datetime:
         found = datetime.combine(day, edge, tzinfo=UTC)
     if found is None:
         raise forms.ValidationError("is an ISO 8601 date or moment")
-    return min(max(found if found.tzinfo else found.replace(tzinfo=UTC), _FIRST), _LAST)
+    moment = min(max(found if found.tzinfo else found.replace(tzinfo=UTC), _FIRST), _LAST)
+    # PostgreSQL refuses offsets that Python takes, such as +23:07.
+    return moment.astimezone(UTC)

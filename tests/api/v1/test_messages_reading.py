@@ -83,6 +83,7 @@ def test_the_list_is_newest_first_with_totals_and_links(post: Call, get: Call, b
         ("since=2226-05-01", 0),
         ("until=2226-05-01T10:00:00Z", 1),
         ("until=2020-05-01T10:00:00+02:00", 0),
+        ("since=2020-05-01T10:00:00%2B23:07", 1),
         ("phone_number_id=1", 0),
     ],
 )
