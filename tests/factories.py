@@ -153,7 +153,7 @@ class AttemptFactory(DjangoModelFactory[webhooks.Attempt]):
 
     delivery = factory.SubFactory(DeliveryFactory)
     number = 1
-    trigger = webhooks.Attempt.Trigger.SCHEDULE
+    trigger = webhooks.Trigger.SCHEDULE
     started_at = LONG_AGO
     duration_ms = 12
     response_status = 200
@@ -269,6 +269,29 @@ class MetaEventFactory(DjangoModelFactory[messaging.MetaEvent]):
         lambda n: orjson.dumps({"object": "whatsapp_business_account", "entry": [], "n": n})
     )
     digest = factory.LazyAttribute(lambda event: hashlib.sha256(event.body).digest())
+
+
+class MediaUploadFactory(DjangoModelFactory[messaging.MediaUpload]):
+    class Meta:
+        model = messaging.MediaUpload
+
+    phone_number = factory.SubFactory(PhoneNumberFactory)
+    kind = "image"
+    url_digest = factory.Sequence(lambda n: hashlib.sha256(b"link %d" % n).digest())
+    media_id = factory.Sequence(lambda n: str(1_000_000_000_000_000 + n))
+    expires_at = LONG_AGO
+
+
+class MediaFileFactory(DjangoModelFactory[messaging.MediaFile]):
+    """A file that waits to be fetched."""
+
+    class Meta:
+        model = messaging.MediaFile
+
+    tenant = factory.SelfAttribute("phone_number.tenant")
+    phone_number = factory.SubFactory(PhoneNumberFactory)
+    media_id = factory.Sequence(lambda n: str(2_000_000_000_000_000 + n))
+    mime_type = "image/png"
 
 
 class IdempotentAnswerFactory(DjangoModelFactory[messaging.IdempotentAnswer]):
