@@ -5,6 +5,7 @@ import ipaddress
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -48,6 +49,11 @@ class Tenant(models.Model):
         default=OnUnknown.HOLD,
         help_text="What becomes of a send whose outcome stays unknown. Resending may send it twice.",
     )
+    conversation_inactive_minutes = models.PositiveSmallIntegerField(
+        default=30,
+        validators=[MinValueValidator(1), MaxValueValidator(1440)],
+        help_text="Minutes without a message after which a conversation counts as inactive.",
+    )
     requests_per_second = models.PositiveIntegerField(
         null=True, blank=True, help_text="Per live key, instead of the plan's."
     )
@@ -55,6 +61,14 @@ class Tenant(models.Model):
         null=True, blank=True, help_text="Per live key, instead of the plan's."
     )
     created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(conversation_inactive_minutes__range=(1, 1440)),
+                name="tenant_inactive_minutes_in_a_day",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name

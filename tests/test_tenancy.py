@@ -28,6 +28,8 @@ UNKNOWN = "99999999999999"
 
 def _message(party: Party) -> list[str]:
     message = factories.MessageFactory.create(
+        direction="inbound",  # what a customer sent can be marked as read, too
+        status="received",
         phone_number=party.number,
         contact__tenant=party.tenant,
         contact__business_account=party.number.business_account,
@@ -71,7 +73,7 @@ OWNED: dict[str, Callable[[Party], list[str]]] = {
     "conversation_id": _conversation,
 }
 # Routes without ids: each shows only what is the caller's own.
-LISTS = {"v1/me", "v1/messages", "v1/wabas", "v1/webhooks"}
+LISTS = {"v1/conversations", "v1/me", "v1/messages", "v1/wabas", "v1/webhooks"}
 # Bodies for methods that look at the body before they look for the object.
 NEEDED: dict[tuple[str, str], dict[str, Any]] = {}
 

@@ -118,7 +118,7 @@ def _ended(replay: Replay) -> QuerySet[Delivery]:
     rows = Delivery.objects.filter(
         endpoint_id=replay.endpoint_id,
         # The id is made a little later than created_at, never earlier.
-        pk__gte=ids.first_at(replay.since),
+        pk__gte=ids.first_id(replay.since),
         created_at__gte=replay.since,
         created_at__lte=replay.until,
         next_attempt_at=None,

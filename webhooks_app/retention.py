@@ -27,7 +27,7 @@ def forget() -> int:
 
 def _first_kept() -> int:
     """The smallest id that is young enough."""
-    return ids.first_at(timezone.now() - timedelta(days=settings.WEBHOOK_LOG_DAYS))
+    return ids.first_id(timezone.now() - timedelta(days=settings.WEBHOOK_LOG_DAYS))
 
 
 @transaction.atomic

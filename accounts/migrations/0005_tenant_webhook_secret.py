@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0004_limits'),
+        ('accounts', '0003_tenant_conversation_inactive_minutes'),
     ]
 
     operations = [

@@ -184,6 +184,36 @@ _ROWS = (
         "Send as many parameters, of the kinds, as the template has places.",
     ),
     (
+        "media_download_failed",
+        422,
+        "The file behind a link could not be downloaded.",
+        "Give an https link on a public host that answers 200 with the file, or upload it to /v1/media.",
+    ),
+    (
+        "media_too_large",
+        422,
+        "The file is larger than WhatsApp takes for its kind.",
+        "Send a smaller file; details.limit is in bytes.",
+    ),
+    (
+        "unsupported_media",
+        422,
+        "By its bytes the file is not of a type that WhatsApp takes here.",
+        "Convert the file to one of the types that the message names.",
+    ),
+    (
+        "media_not_ready",
+        409,
+        "The customer's file is still on its way from Meta.",
+        "Ask again after the seconds in Retry-After.",
+    ),
+    (
+        "media_gone",
+        410,
+        "The file is past its retention, or Meta no longer had it.",
+        "Fetch files soon after their message; MEDIA_RETENTION_DAYS says how long they are kept.",
+    ),
+    (
         "invalid_template",
         422,
         "The template breaks one of Meta's rules, so Meta was not asked.",

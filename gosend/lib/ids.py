@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.models import BigIntegerField, Func
 
 _EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
+_SEQUENCE_BITS = 22
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{8,64}\Z")
 
 
@@ -36,17 +37,22 @@ $$;
 DROP_NEXT_ID = "DROP FUNCTION gosend_next_id(); DROP SEQUENCE gosend_id_sequence;"
 
 
-def first_at(moment: datetime) -> int:
-    """The smallest id that the database can have made at a moment."""
-    milliseconds = (moment - _EPOCH) // timedelta(milliseconds=1)
-    return min(max(milliseconds, 0) << 22, 2**63 - 1)
-
-
 def reserve(count: int) -> list[int]:
     """Have the database make ids for rows that are inserted together, in order."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT gosend_next_id() FROM generate_series(1, %s)", [count])
         return [number for (number,) in cursor.fetchall()]
+
+
+def first_id(at: datetime) -> int:
+    """The smallest id that could be made at this moment or later: lists by time walk the key with it."""
+    milliseconds = (at - _EPOCH) // timedelta(milliseconds=1)
+    return min(max(milliseconds, 0) << _SEQUENCE_BITS, 2**63 - 1)
+
+
+def moment_of(number: int) -> datetime:
+    """When the database made an id, to the millisecond."""
+    return _EPOCH + timedelta(milliseconds=number >> _SEQUENCE_BITS)
 
 
 def new_request_id() -> str:

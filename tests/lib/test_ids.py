@@ -2,7 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -109,24 +109,27 @@ def test_sessions_of_the_database_never_share_an_id() -> None:
 
 
 @pytest.mark.django_db
-def test_the_first_id_of_a_moment_lies_between_those_before_and_after() -> None:
-    [before] = _next(1)
-    time.sleep(0.005)
-    moment = datetime.now(UTC)
-    time.sleep(0.005)
-    [after] = _next(1)
+def test_a_moment_bounds_the_ids_made_since() -> None:
+    now = datetime.now(UTC)
 
-    assert before < ids.first_at(moment) < after
+    (made,) = _next(1)
+
+    assert ids.first_id(now - timedelta(seconds=5)) <= made < ids.first_id(now + timedelta(seconds=5))
+    assert (
+        ids.first_id(ids.moment_of(made))
+        <= made
+        < ids.first_id(ids.moment_of(made) + timedelta(milliseconds=1))
+    )
 
 
 @pytest.mark.parametrize(
-    ("moment", "expected"),
+    ("at", "bound"),
     [
-        (datetime(2024, 12, 31, tzinfo=UTC), 0),
-        (datetime.min.replace(tzinfo=UTC), 0),
-        (datetime(2025, 1, 1, 0, 0, 1, tzinfo=UTC), 1000 << 22),
-        (datetime.max.replace(tzinfo=UTC), 2**63 - 1),
+        (datetime(2025, 1, 1, tzinfo=UTC), 0),
+        (datetime(2025, 1, 1, 0, 0, 0, 1999, tzinfo=UTC), 1 << 22),
+        (datetime(1970, 1, 1, tzinfo=UTC), 0),
+        (datetime(9000, 1, 1, tzinfo=UTC), 2**63 - 1),
     ],
 )
-def test_the_first_id_of_any_moment_fits_its_column(moment: datetime, expected: int) -> None:
-    assert ids.first_at(moment) == expected
+def test_a_moment_before_or_after_all_ids_bounds_them_too(at: datetime, bound: int) -> None:
+    assert ids.first_id(at) == bound

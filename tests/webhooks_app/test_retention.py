@@ -15,7 +15,7 @@ from webhooks_app.models import Attempt, Delivery, Event, Replay, WebhookEndpoin
 
 
 def _age(days: float) -> int:
-    return ids.first_at(timezone.now() - timedelta(days=days))
+    return ids.first_id(timezone.now() - timedelta(days=days))
 
 
 def _old(days: float, **fields: object) -> Delivery:

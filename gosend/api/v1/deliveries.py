@@ -85,7 +85,7 @@ class DeliveryFilter(django_filters.FilterSet):  # type: ignore[misc]  # it come
 
     def created_since(self, rows: QuerySet[Delivery], name: str, value: datetime) -> QuerySet[Delivery]:
         # The id, made a little later than created_at, lets the index skip what is older.
-        return rows.filter(pk__gte=ids.first_at(value), created_at__gte=value)
+        return rows.filter(pk__gte=ids.first_id(value), created_at__gte=value)
 
 
 class DeliveryList(TenantView):

@@ -4,8 +4,10 @@ from django.urls import path
 
 from gosend.api.v1 import (
     batch,
+    conversations,
     deliveries,
     me,
+    media,
     messages,
     phone_numbers,
     read_receipts,
@@ -17,11 +19,24 @@ from gosend.api.v1 import (
 
 urlpatterns = [
     path("me", me.MeDetail.as_view(), name="v1.me"),
+    path("media", media.MediaList.as_view(), name="v1.media"),
+    path("media/<str:media_id>", media.MediaDetail.as_view(), name="v1.media_file"),
     path("messages", messages.MessageList.as_view(), name="v1.messages"),
     path("messages/batch", batch.MessageBatch.as_view(), name="v1.message_batch"),
     path("messages/<path:message_id>/read", read_receipts.MessageRead.as_view(), name="v1.message_read"),
     # A path, because a wamid may hold slashes; so this stands behind whatever begins alike.
     path("messages/<path:message_id>", messages.MessageDetail.as_view(), name="v1.message"),
+    path("conversations", conversations.ConversationList.as_view(), name="v1.conversations"),
+    path(
+        "conversations/<str:conversation_id>",
+        conversations.ConversationDetail.as_view(),
+        name="v1.conversation",
+    ),
+    path(
+        "conversations/<str:conversation_id>/close",
+        conversations.ConversationClose.as_view(),
+        name="v1.conversation_close",
+    ),
     path("wabas", wabas.WabaList.as_view(), name="v1.wabas"),
     path("wabas/<str:waba_id>", wabas.WabaDetail.as_view(), name="v1.waba"),
     path(
