@@ -79,8 +79,12 @@ def change(
     is_enabled: bool | None = None,
 ) -> WebhookEndpoint:
     """Change what is given; enabling begins with a clean slate, disabling ends what waits."""
-    if endpoint.is_fallback and not (url is None and events is None and type is None):
-        raise FallbackFixed("It stands for the project's webhook_url: only enabled and retry_schedule change")
+    fixed = {"url": url, "events": events, "type": type}
+    if endpoint.is_fallback and (given := [name for name, value in fixed.items() if value is not None]):
+        raise FallbackFixed(
+            "It stands for the project's webhook_url: only enabled and retry_schedule change",
+            details={"field": given[0]},
+        )
     with transaction.atomic():
         fresh = _lock(endpoint)
         if url is not None:

@@ -99,8 +99,20 @@ SAMPLES: Mapping[str, Mapping[str, Any]] = {
     ),
     "message.unconfirmed": _status("unconfirmed"),
     "conversation.created": _conversation("active"),
-    "conversation.inactive": _conversation("inactive"),
-    "conversation.ended": _conversation("ended"),
+    "conversation.inactive": {
+        **_conversation("inactive"),
+        "inactivity": {"minutes": 30},
+        "since_message": {
+            "id": "285391728640002",
+            "whatsapp_message_id": _WAMID,
+            "direction": "outbound",
+            "created_at": "2026-05-18T12:05:00Z",
+        },
+    },
+    "conversation.ended": {
+        "conversation": {**_CONVERSATION, "status": "ended", "ended_reason": "expired"},
+        "reason": "expired",
+    },
     "phone_number.created": _phone_number(),
     "phone_number.deleted": _phone_number(),
     "phone_number.quality": _phone_number(

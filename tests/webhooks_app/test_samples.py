@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import PhoneNumber, Tenant
 from gosend.whatsapp import errors
-from messaging import announce, ingest
+from messaging import announce, endings, ingest
 from tests import factories
 from tests.webhooks_app import receiver as receivers
 from tests.webhooks_app.conftest import HAPPENED
@@ -139,3 +139,20 @@ def test_a_changed_quality_has_the_shape_of_its_sample(number: PhoneNumber, aler
     ingest.handle(event=callback)
 
     assert _same_shape("phone_number.quality")
+
+
+def test_the_ends_of_a_conversation_have_the_shape_of_their_samples(
+    number: PhoneNumber, endpoint: WebhookEndpoint
+) -> None:
+    conversation = factories.ConversationFactory.create(
+        phone_number=number, last_message_at=timezone.now() - timedelta(hours=2)
+    )
+    factories.MessageFactory.create(
+        phone_number=number, contact=conversation.contact, conversation=conversation
+    )
+
+    endings.sweep()
+    endings.close(conversation=conversation)
+
+    assert _same_shape("conversation.inactive")
+    assert _same_shape("conversation.ended")

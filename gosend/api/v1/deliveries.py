@@ -137,7 +137,7 @@ class DeliveryReplay(TenantView):
         tags=["Webhooks"],
         parameters=[*_IN_PATH, schema.IDEMPOTENCY_KEY],
         request=None,
-        responses=schema.answers({202: DeliveryOut}, 400, 404, 409),
+        responses=schema.answers({202: DeliveryOut}, 400, 404, 409, 413, 415),
     )
     def post(self, request: TenantRequest, webhook_id: str, delivery_id: str) -> Response:
         endpoint = webhooks.find(request, webhook_id)

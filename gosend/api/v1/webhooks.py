@@ -162,10 +162,11 @@ class WebhookDetail(TenantView):
     @extend_schema(
         operation_id="v1.webhooks.delete",
         summary="Remove a webhook",
-        description="Whatever still waits for it is not delivered.",
+        description="Whatever still waits for it is not delivered. A project fallback cannot be removed:"
+        " disable it, or empty the project's `webhook_url`.",
         tags=["Webhooks"],
         parameters=[schema.inside("webhook_id", "Our id.")],
-        responses=schema.answers({204: None}, 404),
+        responses=schema.answers({204: None}, 400, 404),
     )
     def delete(self, request: TenantRequest, webhook_id: str) -> Response:
         endpoints.remove(endpoint=find(request, webhook_id))
