@@ -175,6 +175,12 @@ CELERY_BEAT_SCHEDULE = {
     )
 }
 CELERY_BEAT_SCHEDULE["messaging.forget"] = {"task": "messaging.forget", "schedule": 600}
+CELERY_BEAT_SCHEDULE["messaging.sweep_conversations"] = {
+    "task": "messaging.sweep_conversations",
+    "schedule": 30,
+    "options": {"expires": 60},
+}
+CELERY_BEAT_SCHEDULE["webhooks_app.forget"] = {"task": "webhooks_app.forget", "schedule": 600}
 # Meta's callbacks tell of changes at once; this finds what they left out.
 CELERY_BEAT_SCHEDULE["templates_app.sync_all"] = {"task": "templates_app.sync_all", "schedule": 4 * 3600}
 
@@ -221,6 +227,8 @@ CLAIM_LEASE_SECONDS = env_int("CLAIM_LEASE_SECONDS", 45)
 UNCONFIRMED_AFTER_SECONDS = env_int("UNCONFIRMED_AFTER_SECONDS", 900)
 # Seconds for one webhook attempt, the answer's body included.
 WEBHOOK_TIMEOUT_SECONDS = env_int("WEBHOOK_TIMEOUT_SECONDS", 10)
+# Days after which deliveries that ended are forgotten, with their events and attempts.
+WEBHOOK_LOG_DAYS = env_int("WEBHOOK_LOG_DAYS", 30)
 
 # --- Security -----------------------------------------------------------------------------------
 # Networks that tenants' webhook URLs and media links may reach although they are not public, and

@@ -76,7 +76,7 @@ class Conversation(models.Model):
         CLOSED = "closed"
 
     id = models.BigIntegerField(primary_key=True, db_default=NextId())
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="conversations")
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, db_index=False, related_name="conversations")
     customer = models.ForeignKey(Customer, on_delete=models.SET_NULL, related_name="conversations", null=True)
     phone_number = models.ForeignKey(PhoneNumber, on_delete=models.CASCADE, related_name="conversations")
     contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="conversations")
@@ -90,6 +90,15 @@ class Conversation(models.Model):
     ended_reason = models.CharField(max_length=10, choices=EndedReason, blank=True)
 
     class Meta:
+        indexes = [
+            models.Index(fields=["tenant", "-id"], name="conversation_of_tenant"),
+            models.Index(
+                fields=["tenant", "last_message_at"], condition=Q(status="active"), name="conversation_active"
+            ),
+            models.Index(
+                fields=["last_message_at"], condition=~Q(status="ended"), name="conversation_running"
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["phone_number", "contact"],
@@ -131,7 +140,7 @@ class Message(models.Model):
         Contact, on_delete=models.SET_NULL, db_index=False, related_name="messages", null=True
     )
     conversation = models.ForeignKey(
-        Conversation, on_delete=models.SET_NULL, related_name="messages", null=True
+        Conversation, on_delete=models.SET_NULL, db_index=False, related_name="messages", null=True
     )
     customer = models.ForeignKey(
         Customer, on_delete=models.SET_NULL, db_index=False, related_name="messages", null=True
@@ -164,6 +173,7 @@ class Message(models.Model):
             models.Index(fields=["tenant", "-id"], name="message_of_tenant"),
             models.Index(fields=["phone_number", "-id"], name="message_of_number"),
             models.Index(fields=["tenant", "peer", "-id"], name="message_of_peer"),
+            models.Index(fields=["conversation", "-id"], name="message_of_conversation"),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -296,6 +306,9 @@ class MetaEvent(models.Model):
     handled_at = models.DateTimeField(null=True, blank=True)
     next_attempt_at = models.DateTimeField(null=True, db_default=Now())
     attempt_count = models.PositiveSmallIntegerField(default=0)
+    forwarded_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it was passed on to the meta_raw endpoints, once."
+    )
     errors = models.JSONField(default=list, help_text="The items that could not be handled, and why.")
 
     class Meta:

@@ -6,7 +6,7 @@ from celery import shared_task
 
 from accounts import quota
 from gosend.lib import doorbell
-from messaging import deliver, idempotency, inbound_media, ingest, media, recover
+from messaging import deliver, endings, idempotency, inbound_media, ingest, media, recover
 
 log = logging.getLogger(__name__)
 
@@ -48,3 +48,8 @@ def forget() -> None:
 @shared_task(name="messaging.fetch_media")
 def fetch_media() -> None:
     inbound_media.fetch_due()
+
+
+@shared_task(name="messaging.sweep_conversations")
+def sweep_conversations() -> None:
+    endings.sweep()

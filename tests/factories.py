@@ -64,6 +64,16 @@ class ApiKeyFactory(DjangoModelFactory[accounts.ApiKey]):
     scopes = ["read", "send", "manage"]
 
 
+class KeyDayFactory(DjangoModelFactory[accounts.KeyDay]):
+    class Meta:
+        model = accounts.KeyDay
+
+    api_key = factory.SubFactory(ApiKeyFactory)
+    day = LONG_AGO.date()
+    drawn = 20
+    slice = 20
+
+
 class MetaAppFactory(DjangoModelFactory[accounts.MetaApp]):
     class Meta:
         model = accounts.MetaApp
@@ -143,7 +153,7 @@ class AttemptFactory(DjangoModelFactory[webhooks.Attempt]):
 
     delivery = factory.SubFactory(DeliveryFactory)
     number = 1
-    trigger = webhooks.Attempt.Trigger.SCHEDULE
+    trigger = webhooks.Trigger.SCHEDULE
     started_at = LONG_AGO
     duration_ms = 12
     response_status = 200
@@ -229,6 +239,14 @@ class DispatchFactory(DjangoModelFactory[messaging.Dispatch]):
     message = factory.SubFactory(MessageFactory, status=messaging.Message.Status.QUEUED, wamid=None)
     phone_number = factory.SelfAttribute("message.phone_number")
     peer = factory.SelfAttribute("message.peer")
+
+
+class ThroughputFactory(DjangoModelFactory[messaging.Throughput]):
+    class Meta:
+        model = messaging.Throughput
+
+    phone_number = factory.SubFactory(PhoneNumberFactory)
+    full_at = 0
 
 
 class StatusReportFactory(DjangoModelFactory[messaging.StatusReport]):

@@ -28,6 +28,8 @@ UNKNOWN = "99999999999999"
 
 def _message(party: Party) -> list[str]:
     message = factories.MessageFactory.create(
+        direction="inbound",  # what a customer sent can be marked as read, too
+        status="received",
         phone_number=party.number,
         contact__tenant=party.tenant,
         contact__business_account=party.number.business_account,
@@ -77,7 +79,7 @@ OWNED: dict[str, Callable[[Party], list[str]]] = {
     "media_id": _media_file,
 }
 # Routes without ids: each shows only what is the caller's own.
-LISTS = {"v1/me", "v1/messages", "v1/wabas", "v1/webhooks"}
+LISTS = {"v1/conversations", "v1/me", "v1/messages", "v1/wabas", "v1/webhooks"}
 # A form and not JSON; its own tests upload with a stranger's number.
 FORMS = {"v1/media"}
 # Bodies for methods that look at the body before they look for the object.

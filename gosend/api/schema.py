@@ -84,6 +84,7 @@ def inside(name: str, description: str) -> OpenApiParameter:
 
 
 _FROM_ONE = {"type": "integer", "minimum": 1}
+OWN_ID = {"type": "string", "pattern": "^[0-9]{1,18}$"}
 MOMENT = {"type": "string", "anyOf": [{"format": "date"}, {"format": "date-time"}]}
 PAGING = [
     OpenApiParameter(

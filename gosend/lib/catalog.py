@@ -140,6 +140,18 @@ _ROWS = (
         "The number already has a webhook of type meta_raw.",
         "Change that webhook, or delete it first.",
     ),
+    (
+        "webhook_disabled",
+        409,
+        "The webhook is disabled, so nothing is posted to it.",
+        "Enable it first: PATCH it with enabled set to true.",
+    ),
+    (
+        "delivery_under_way",
+        409,
+        "An attempt at this delivery is being made right now.",
+        "Repeat after the seconds in Retry-After, if it is still wanted.",
+    ),
     # What WhatsApp allows
     (
         "outside_24h_window",
