@@ -169,8 +169,7 @@ def test_an_upload_that_failed_may_be_repeated_with_its_key(upload: Upload, sett
 
 
 @pytest.mark.django_db(transaction=True)
-def test_uploads_with_and_without_a_length_pass_over_real_http(live_server: LiveServer, acme: Party) -> None:
-    """As curl and as a client that streams would send it."""
+def test_an_upload_passes_over_real_http(live_server: LiveServer, acme: Party) -> None:
     with requests.Session() as session:
         session.headers["X-API-Key"] = acme.api_key
         response = session.post(
