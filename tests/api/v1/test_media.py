@@ -21,7 +21,7 @@ from messaging import inbound_media
 from messaging.models import IdempotentAnswer, MediaFile
 from tests import factories
 from tests.conftest import Party
-from tests.messaging.media_host import PNG, serving
+from tests.messaging.media_host import PNG, MediaHost, Page, serving
 
 Upload = Callable[..., HttpResponse]
 
@@ -169,8 +169,7 @@ def test_an_upload_that_failed_may_be_repeated_with_its_key(upload: Upload, sett
 
 
 @pytest.mark.django_db(transaction=True)
-def test_uploads_with_and_without_a_length_pass_over_real_http(live_server: LiveServer, acme: Party) -> None:
-    """As curl and as a client that streams would send it."""
+def test_an_upload_passes_over_real_http(live_server: LiveServer, acme: Party) -> None:
     with requests.Session() as session:
         session.headers["X-API-Key"] = acme.api_key
         response = session.post(
@@ -283,3 +282,26 @@ def test_a_file_that_vanished_from_the_storage_is_gone(file: MediaFile, key: str
 @pytest.mark.parametrize("media_id", ["0", "9" * 30, "٣", "a b", "..%2F..%2Fetc"])
 def test_an_odd_id_is_not_found(key: str, media_id: str) -> None:
     assert fetch(key, media_id).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("page", "answer"),
+    [
+        (Page(b"gone", 404), (422, "MEDIA_DOWNLOAD_FAILED")),
+        (Page(b"<html>"), (422, "UNSUPPORTED_MEDIA")),
+        (Page(PNG + bytes(5 * 1024 * 1024)), (422, "MEDIA_TOO_LARGE")),
+    ],
+)
+def test_a_link_that_cannot_be_sent_is_told_at_once(
+    post: Callable[..., HttpResponse], body: dict[str, Any], page: Page, answer: tuple[int, str]
+) -> None:
+    host = MediaHost()
+    stop = serving(host)
+
+    response = post("/v1/messages", {**body, "type": "image", "image": {"link": host.put("/a.png", page)}})
+
+    stop()
+    assert code_of(response) == answer
+    told = orjson.loads(response.content)["details"]
+    assert set(told) == {"message_id", "error"}
+    assert told["error"]["cure"] != ""
