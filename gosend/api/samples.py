@@ -41,6 +41,7 @@ _SAMPLES = {
     "v1.webhooks.list": Sample("GET", "/v1/webhooks"),
     "v1.me.get": Sample("GET", "/v1/me"),
 }
+NAMES = frozenset(_SAMPLES)
 
 
 def of(operation_id: str) -> list[dict[str, str]]:
