@@ -33,6 +33,8 @@ def _message(party: Party) -> list[str]:
         phone_number=party.number,
         contact__tenant=party.tenant,
         contact__business_account=party.number.business_account,
+        direction="inbound",  # only such a one can be marked as read
+        status="received",
     )
     factories.MessageContentFactory.create(message=message)
     return [str(message.pk), message.wamid]
@@ -82,6 +84,9 @@ OWNED: dict[str, Callable[[Party], list[str]]] = {
 LISTS = {"v1/conversations", "v1/me", "v1/messages", "v1/wabas", "v1/webhooks"}
 # A form and not JSON; its own tests upload with a stranger's number.
 FORMS = {"v1/media"}
+# Routes without ids that only do something; BATCH tries the ids in their bodies.
+ACTIONS = {"v1/messages/batch"}
+BATCH = "post /v1/messages/batch"
 # Bodies for methods that look at the body before they look for the object.
 NEEDED: dict[tuple[str, str], dict[str, Any]] = {}
 
@@ -167,7 +172,7 @@ def test_every_route_is_walked_or_named_here() -> None:
     ids = {name for pattern in ROUTES.values() for name in pattern.pattern.converters}
 
     assert ids == set(OWNED) & ids, "write in OWNED how to make one"
-    assert without_ids == OPEN | LISTS | FORMS
+    assert without_ids == OPEN | LISTS | FORMS | ACTIONS
     assert all(_methods(ROUTES[route]) for route in ROUTES if route.startswith("v1/"))
 
 
@@ -232,6 +237,18 @@ def test_a_strangers_id_in_a_body_is_as_good_as_an_unknown_one(
     assert own.status_code in (200, 201, 202), own.content
 
 
+def test_a_strangers_id_in_a_batch_is_as_good_as_an_unknown_one(acme: Party, globex: Party) -> None:
+    asked = [UNKNOWN, acme.number.phone_number_id, globex.number.phone_number_id]
+    answer = _call(globex, "POST", "/v1/messages/batch", {"messages": [_text(number) for number in asked]})
+
+    unknown, foreign, own = (verdict.get("error") for verdict in orjson.loads(answer.content)["messages"])
+    for error in (unknown, foreign):
+        error.pop("request_id")
+        error["details"].pop("value")
+    assert foreign == unknown
+    assert (unknown["statusCode"], own) == (404, None)
+
+
 def test_every_id_that_a_body_may_carry_is_tried() -> None:
     document = schema.document("v1")
     carrying = {
@@ -241,7 +258,7 @@ def test_every_id_that_a_body_may_carry_is_tried() -> None:
         if "phone_number_id" in _properties(operation.get("requestBody", {}), document)
     }
 
-    assert carrying == set(BODIES) | UNCHANGEABLE | {f"post /{form}" for form in FORMS}
+    assert carrying == set(BODIES) | UNCHANGEABLE | {BATCH} | {f"post /{form}" for form in FORMS}
 
 
 def _properties(part: Any, document: dict[str, Any]) -> set[str]:

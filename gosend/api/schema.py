@@ -14,7 +14,7 @@ from drf_spectacular.settings import patched_settings
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from pydantic import BaseModel
 
-from gosend.api import json, view
+from gosend.api import json, samples, view
 
 _components: dict[str, dict[str, Any]] = {}
 
@@ -122,20 +122,18 @@ def _success(model: type[BaseModel] | list[type[BaseModel]] | None) -> OpenApiRe
 
 
 def _finish(result: dict[str, Any]) -> dict[str, Any]:
-    """Say what the generator cannot know of the bodies.
+    """Say what the generator cannot know: samples, and what bodies are.
 
     JSON is asked for: what curl says by itself is tolerated, but no form is read. And a union must come.
     """
-    bodies = (
-        operation["requestBody"]
-        for operations in result["paths"].values()
-        for operation in operations.values()
-        if "requestBody" in operation
-    )
-    for body in bodies:
-        body["content"].pop(json.CurlParser.media_type, None)
-        if any("oneOf" in media["schema"] for media in body["content"].values()):
-            body["required"] = True
+    operations = [operation for path in result["paths"].values() for operation in path.values()]
+    for operation in operations:
+        if written := samples.of(operation["operationId"]):
+            operation["x-codeSamples"] = written
+        content = operation.get("requestBody", {}).get("content", {})
+        content.pop(json.CurlParser.media_type, None)
+        if any("oneOf" in media["schema"] for media in content.values()):
+            operation["requestBody"]["required"] = True
     return result
 
 

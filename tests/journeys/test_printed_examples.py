@@ -41,7 +41,7 @@ NOT_YET = {
     "sending-messages:22",  # POST /v1/media
     "sending-messages:150",  # the limit of a number
 }
-ROUTES_NOT_YET = {"WABAs", "Templates", "Conversations"}
+ROUTES_NOT_YET = {"Conversations"}
 
 needs_curl = pytest.mark.skipif(
     not (shutil.which("curl") and shutil.which("bash")), reason="bash or curl is not installed"

@@ -1,0 +1,84 @@
+"""The guides: their commands exist, their tables are the code's, their requests work."""
+
+import json
+import re
+import shlex
+from typing import Any
+
+import pytest
+from django.core.management import get_commands
+from django.test import Client
+
+from gosend.api import samples, schema
+from gosend.sandbox import outcomes
+from tests.conftest import Party
+from tests.material import ROOT
+
+GUIDES = sorted((ROOT / "docs" / "guides").glob("*.md"))
+
+
+def _recipients() -> str:
+    rows = [("anything else", outcomes.USUAL.effect)]
+    rows += [(f"`…{outcome.suffix}`", outcome.effect) for outcome in outcomes.TABLE]
+    lines = "".join(f"| {ending} | {effect} |\n" for ending, effect in rows)
+    return f"| `to` ends in | What happens |\n|---|---|\n{lines}"
+
+
+def test_the_magic_recipients_are_those_of_the_code() -> None:
+    guide = (ROOT / "docs" / "guides" / "sandbox.md").read_text()
+
+    written = guide.split("<!-- recipients -->\n")[1].split("<!-- /recipients -->")[0]
+    assert written == _recipients()
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.name)
+def test_a_guide_names_only_commands_files_and_targets_that_exist(guide: Any) -> None:
+    text = guide.read_text()
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    links = re.findall(r"\]\(([^)#]+)", text)
+
+    assert set(re.findall(r"manage\.py (\w+)", text)) <= set(get_commands())
+    assert set(re.findall(r"`?make ([a-z-]+)\n", text)) <= targets
+    assert [link for link in links if not (guide.parent / link).exists()] == []
+
+
+@pytest.mark.django_db
+def test_the_curl_lines_of_the_quickstart_work(acme: Party) -> None:
+    text = (ROOT / "docs" / "guides" / "quickstart.md").read_text()
+    lines = re.findall(r"```sh\n(curl .*?)```", text, re.DOTALL)
+
+    assert len(lines) == 2
+    for line in lines:
+        assert _do(line, acme).status_code == 201
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["v1.messages.send", "v1.webhooks.create", "v1.me.get", "v1.webhooks.list"])
+def test_a_curl_sample_works(name: str, acme: Party) -> None:
+    source = samples.of(name)[0]["source"]
+
+    assert _do(source, acme).status_code in (200, 201)
+
+
+def test_every_sample_belongs_to_an_operation_and_every_python_sample_compiles() -> None:
+    operations = [one for path in schema.document("v1")["paths"].values() for one in path.values()]
+    shown = {one["operationId"]: one["x-codeSamples"] for one in operations if "x-codeSamples" in one}
+
+    assert set(shown) == set(samples.NAMES)
+    for written in shown.values():
+        assert [sample["label"] for sample in written] == ["cURL", "Node.js", "PHP", "Python"]
+        compile(written[3]["source"], "sample", "exec")
+
+
+def _do(line: str, party: Party) -> Any:
+    words = shlex.split(line.replace("\\\n", " "))
+    path = words[1].removeprefix("$GOSEND_URL")
+    headers = dict(words[at + 1].split(": ", 1) for at, word in enumerate(words) if word == "-H")
+    headers["X-API-Key"] = party.api_key
+    body = words[words.index("-d") + 1] if "-d" in words else ""
+    body = body.replace("555123456789", party.number.phone_number_id)
+    assert not body or json.loads(body)
+    headers.pop("Content-Type", None)
+    return Client().generic(
+        "POST" if body else "GET", path, body.encode(), content_type="application/json", headers=headers
+    )
