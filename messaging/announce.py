@@ -39,8 +39,11 @@ def message_received(
     )
 
 
-def status_changed(*, message: Message, body: dict[str, Any], at: datetime) -> None:
-    """`message.sent`, `.delivered`, `.read`, `.failed` or `.unconfirmed`, as the message now stands."""
+def status_reported(*, message: Message, status: str, body: dict[str, Any], at: datetime) -> None:
+    """`message.sent`, `.delivered`, `.read`, `.failed` or `.unconfirmed`, each once.
+
+    One that comes late is told all the same; `gosendapi.status` is what the message has come to.
+    """
     ours = _ours(message, body)
     if message.error is not None:
         ours["error"] = message.error
@@ -62,7 +65,7 @@ def status_changed(*, message: Message, body: dict[str, Any], at: datetime) -> N
     events.publish(
         tenant_id=message.tenant_id,
         number=message.phone_number,
-        type=f"message.{message.status}",
+        type=f"message.{status}",
         occurred_at=at,
         data=data,
     )

@@ -62,5 +62,5 @@ def _store(number: PhoneNumber, item: MessageEcho) -> Message:
     MessageContent.objects.create(message=message, body=item.message)
     if is_new:
         announce.conversation_created(conversation=conversation, number=number, at=written_at)
-    announce.status_changed(message=message, body=item.message, at=written_at)
+    announce.status_reported(message=message, status=message.status, body=item.message, at=written_at)
     return message

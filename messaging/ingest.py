@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 BATCH = 50
 RUN_SECONDS = 20.0
 # Seconds until a callback whose handling ended with its worker, or failed, is taken up again.
-_LEASE_SECONDS = 60
+_LEASE_SECONDS = 20
 _RETRY_SECONDS = (5, 30, 120, 600, 3600)
 # Tries after which a callback takes its workers down with it, and is left for the console.
 MAX_ATTEMPTS = 10

@@ -99,15 +99,17 @@ def advance(
     """Move a message forward, and publish its event, in the caller's transaction.
 
     The row is locked first, before its dispatch: everyone takes the two in this order. A report that
-    moves nothing still fills in its own moment, the wamid and the price.
+    comes late moves nothing, but is told once as well, and fills in its moment, the wamid and the price.
     """
     message = (
         Message.objects.select_for_update(of=("self",))
         .select_related("phone_number", "conversation")
         .get(pk=message_id)
     )
+    is_first = getattr(message, _MOMENT[to]) is None
     changed = _fill_in(message, to, at, wamid, pricing)
     moves = may_advance(current=message.status, to=to)
+    is_news = moves or (to in _RANK and is_first and message.status != Status.FAILED)
     if moves:
         message.status = to
         message.error = error if to in (Status.FAILED, Status.UNKNOWN, Status.UNCONFIRMED) else None
@@ -115,9 +117,9 @@ def advance(
     if changed:
         message.updated_at = timezone.now()
         message.save(update_fields=[*changed, "updated_at"])
-    if moves:
+    if is_news:
         body = MessageContent.objects.values_list("body", flat=True).get(message_id=message_id)
-        announce.status_changed(message=message, body=body, at=at)
+        announce.status_reported(message=message, status=to, body=body, at=at)
     return message
 
 
@@ -137,7 +139,7 @@ def mark(*, message_id: int, to: Status, error: dict[str, Any] | None = None) ->
     message.save(update_fields=["status", "error", "updated_at"])
     if to == Status.UNCONFIRMED:
         body = MessageContent.objects.values_list("body", flat=True).get(message_id=message_id)
-        announce.status_changed(message=message, body=body, at=message.updated_at)
+        announce.status_reported(message=message, status=to, body=body, at=message.updated_at)
     return True
 
 

@@ -60,7 +60,7 @@ def test_status_events_have_the_shape_of_their_sample(
         pricing=samples._PRICING if status in {"delivered", "read"} else None,
     )
 
-    announce.status_changed(message=message, body=SAYS, at=HAPPENED)
+    announce.status_reported(message=message, status=message.status, body=SAYS, at=HAPPENED)
 
     assert _same_shape(f"message.{status}")
 

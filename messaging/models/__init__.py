@@ -1,0 +1,30 @@
+"""Messages, both ways, and what belongs to them."""
+
+from messaging.models.media import MediaFile, MediaUpload
+from messaging.models.messages import (
+    Contact,
+    Conversation,
+    Dispatch,
+    IdempotentAnswer,
+    Message,
+    MessageContent,
+    MetaEvent,
+    ServiceWindow,
+    StatusReport,
+    Throughput,
+)
+
+__all__ = [
+    "Contact",
+    "Conversation",
+    "Dispatch",
+    "IdempotentAnswer",
+    "MediaFile",
+    "MediaUpload",
+    "Message",
+    "MessageContent",
+    "MetaEvent",
+    "ServiceWindow",
+    "StatusReport",
+    "Throughput",
+]
