@@ -76,6 +76,7 @@ class TenantAdmin(RecordAdmin):
     list_display = ["name", "plan", "status", "created_at"]
     list_filter = ["status", "plan"]
     search_fields = ["name", "external_id"]
+    exclude = ["sealed_webhook_secret"]
 
 
 @admin.register(Member)

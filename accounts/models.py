@@ -5,6 +5,7 @@ import ipaddress
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -37,6 +38,9 @@ class Tenant(models.Model):
     name = models.CharField(max_length=200)
     external_id = models.CharField(max_length=200, blank=True)
     webhook_url = models.CharField(max_length=2048, blank=True)
+    sealed_webhook_secret = models.TextField(
+        blank=True, help_text="Signs what goes to webhook_url; made when it is first needed."
+    )
     plan = models.CharField(max_length=20, choices=Plan, default=Plan.STANDARD)
     status = models.CharField(max_length=20, choices=Status, default=Status.ACTIVE)
     on_unknown = models.CharField(
@@ -44,6 +48,11 @@ class Tenant(models.Model):
         choices=OnUnknown,
         default=OnUnknown.HOLD,
         help_text="What becomes of a send whose outcome stays unknown. Resending may send it twice.",
+    )
+    conversation_inactive_minutes = models.PositiveSmallIntegerField(
+        default=30,
+        validators=[MinValueValidator(1), MaxValueValidator(1440)],
+        help_text="Minutes without a message after which a conversation counts as inactive.",
     )
     requests_per_second = models.PositiveIntegerField(
         null=True, blank=True, help_text="Per live key, instead of the plan's."
@@ -53,8 +62,33 @@ class Tenant(models.Model):
     )
     created_at = models.DateTimeField(db_default=Now())
 
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(conversation_inactive_minutes__range=(1, 1440)),
+                name="tenant_inactive_minutes_in_a_day",
+            )
+        ]
+
     def __str__(self) -> str:
         return self.name
+
+    def _context(self) -> str:
+        return f"accounts.Tenant.webhook_secret:{self.pk}"
+
+    def sealed_contexts(self) -> dict[str, str]:
+        return {"sealed_webhook_secret": self._context()}
+
+    @property
+    def webhook_secret(self) -> str:
+        """The secret of a saved tenant, or nothing while there is none."""
+        if not self.sealed_webhook_secret:
+            return ""
+        return encryption.open_sealed(self.sealed_webhook_secret, context=self._context())
+
+    @webhook_secret.setter
+    def webhook_secret(self, value: str) -> None:
+        self.sealed_webhook_secret = encryption.seal(value, context=self._context())
 
 
 class Member(models.Model):

@@ -106,6 +106,8 @@ TEMPLATES: list[dict[str, Any]] = [
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
+# Files that customers sent; served by the API to their own project only, never from here.
+MEDIA_ROOT = VAR_DIR / "media"
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
 WHITENOISE_USE_FINDERS = True
@@ -164,9 +166,21 @@ SWEEP_SECONDS = env_int("SWEEP_SECONDS", 1)
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     name: {"task": name, "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS * 5}}
-    for name in ("messaging.sweep", "messaging.ingest", "webhooks_app.sweep", "sandbox.post_callbacks")
+    for name in (
+        "messaging.sweep",
+        "messaging.ingest",
+        "messaging.fetch_media",
+        "webhooks_app.sweep",
+        "sandbox.post_callbacks",
+    )
 }
 CELERY_BEAT_SCHEDULE["messaging.forget"] = {"task": "messaging.forget", "schedule": 600}
+CELERY_BEAT_SCHEDULE["messaging.sweep_conversations"] = {
+    "task": "messaging.sweep_conversations",
+    "schedule": 30,
+    "options": {"expires": 60},
+}
+CELERY_BEAT_SCHEDULE["webhooks_app.forget"] = {"task": "webhooks_app.forget", "schedule": 600}
 # Meta's callbacks tell of changes at once; this finds what they left out.
 CELERY_BEAT_SCHEDULE["templates_app.sync_all"] = {"task": "templates_app.sync_all", "schedule": 4 * 3600}
 
@@ -189,6 +203,10 @@ SANDBOX_CALLBACK_URL = env("SANDBOX_CALLBACK_URL") or f"{PUBLIC_URL}/meta/webhoo
 # --- Limits -------------------------------------------------------------------------------------
 # Bytes of an API request body; media uploads have their own cap.
 API_MAX_BODY_BYTES = env_int("API_MAX_BODY_BYTES", 1_000_000)
+# Bytes of a file uploaded to /v1/media, with what a form puts around it.
+API_MAX_UPLOAD_BYTES = env_int("API_MAX_UPLOAD_BYTES", 105_000_000)
+# Days for which the files that customers send are kept; 0 keeps them.
+MEDIA_RETENTION_DAYS = env_int("MEDIA_RETENTION_DAYS", 30)
 # Bytes of a batch of messages.
 API_MAX_BATCH_BYTES = env_int("API_MAX_BATCH_BYTES", 5_000_000)
 # Meta posts up to 3 MB in one callback.
@@ -209,6 +227,8 @@ CLAIM_LEASE_SECONDS = env_int("CLAIM_LEASE_SECONDS", 45)
 UNCONFIRMED_AFTER_SECONDS = env_int("UNCONFIRMED_AFTER_SECONDS", 900)
 # Seconds for one webhook attempt, the answer's body included.
 WEBHOOK_TIMEOUT_SECONDS = env_int("WEBHOOK_TIMEOUT_SECONDS", 10)
+# Days after which deliveries that ended are forgotten, with their events and attempts.
+WEBHOOK_LOG_DAYS = env_int("WEBHOOK_LOG_DAYS", 30)
 
 # --- Security -----------------------------------------------------------------------------------
 # Networks that tenants' webhook URLs and media links may reach although they are not public, and

@@ -13,9 +13,17 @@ MEDIA_TYPES = frozenset({"image", "video", "audio", "document", "sticker"})
 
 
 def message_received(
-    *, message: Message, meta_message: dict[str, Any], conversation: Conversation, is_new: bool
+    *,
+    message: Message,
+    meta_message: dict[str, Any],
+    conversation: Conversation,
+    is_new: bool,
+    media_url: str = "",
 ) -> None:
     """`message.received`: Meta's own message object, and ours beside it."""
+    ours = _ours(message, meta_message)
+    if media_url:
+        ours["media_url"] = media_url
     if is_new:
         conversation_created(conversation=conversation, number=message.phone_number, at=message.created_at)
     events.publish(
@@ -24,7 +32,7 @@ def message_received(
         type="message.received",
         occurred_at=message.created_at,
         data={
-            "message": {**meta_message, "gosendapi": _ours(message, meta_message)},
+            "message": {**meta_message, "gosendapi": ours},
             "conversation": _conversation(conversation),
             "is_new_conversation": is_new,
         },

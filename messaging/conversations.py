@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F, Value
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from accounts.models import PhoneNumber
 from gosend.lib.errors import DomainError
-from messaging import contacts
+from messaging import contacts, endings
 from messaging.models import Contact, Conversation, Message, ServiceWindow
 
 # Meta: a customer's message opens or refreshes the window in which free-form messages may be sent.
@@ -51,6 +51,7 @@ def extend_window(*, number: PhoneNumber, contact: Contact, written_at: datetime
         cursor.execute(_EXTEND, [number.pk, contact.pk, written_at + WINDOW])
 
 
+@transaction.atomic(savepoint=False)
 def touch(
     *, number: PhoneNumber, contact: Contact, direction: str, at: datetime
 ) -> tuple[Conversation, bool]:
@@ -79,9 +80,7 @@ def touch_many(
     """
     counts = Counter(contact_ids)
     found = _running(number, counts)
-    expired = [one.pk for one in found.values() if one.last_message_at + WINDOW <= timezone.now()]
-    if expired:
-        _end(expired)
+    if expired := endings.expire([one.pk for one in found.values()]):
         found = {contact: one for contact, one in found.items() if one.pk not in expired}
     missing = sorted(counts.keys() - found.keys())
     is_new = _start_many(number, missing, at) if missing else set()
@@ -96,19 +95,11 @@ def touch_many(
 
 
 def _running(number: PhoneNumber, contact_ids: Collection[int]) -> dict[int, Conversation]:
-    """Lock them in one order, as the update that follows would not."""
+    """Lock them, so that no sweep ends one before it counts; in one order, as an update would not."""
     rows = Conversation.objects.exclude(status=Conversation.Status.ENDED).filter(
         phone_number=number, contact_id__in=list(contact_ids)
     )
     return {row.contact_id: row for row in rows.order_by("pk").select_for_update(no_key=True)}
-
-
-def _end(conversation_ids: Collection[int]) -> None:
-    Conversation.objects.filter(pk__in=conversation_ids).update(
-        status=Conversation.Status.ENDED,
-        ended_at=F("last_message_at") + WINDOW,
-        ended_reason=Conversation.EndedReason.EXPIRED,
-    )
 
 
 def _start_many(number: PhoneNumber, contact_ids: Collection[int], at: datetime) -> set[int]:
@@ -120,20 +111,10 @@ def _start_many(number: PhoneNumber, contact_ids: Collection[int], at: datetime)
 
 def _open_one(number: PhoneNumber, contact: Contact) -> Conversation | None:
     """The conversation that still runs; one 24 hours without a message is ended here and now."""
-    conversation = (
-        Conversation.objects.exclude(status=Conversation.Status.ENDED)
-        .filter(phone_number=number, contact=contact)
-        .first()
-    )
-    if conversation is None:
+    conversation = _running(number, [contact.pk]).get(contact.pk)
+    if conversation is None or endings.expire([conversation.pk]):
         return None
-    end = conversation.last_message_at + WINDOW
-    if end > timezone.now():
-        return conversation
-    Conversation.objects.filter(pk=conversation.pk).update(
-        status=Conversation.Status.ENDED, ended_at=end, ended_reason=Conversation.EndedReason.EXPIRED
-    )
-    return None
+    return conversation
 
 
 def _start(number: PhoneNumber, contact: Contact, at: datetime) -> tuple[Conversation, bool]:
@@ -142,8 +123,7 @@ def _start(number: PhoneNumber, contact: Contact, at: datetime) -> tuple[Convers
     with connection.cursor() as cursor:
         cursor.execute(_START, [number.tenant_id, customer_id, number.pk, contact.pk, at, at])
         is_new = cursor.fetchone() is not None
-    running = Conversation.objects.exclude(status=Conversation.Status.ENDED)
-    return running.get(phone_number=number, contact=contact), is_new
+    return _running(number, [contact.pk])[contact.pk], is_new
 
 
 _START = """

@@ -5,8 +5,11 @@ from django.utils import timezone
 
 from accounts.models import PhoneNumber
 from gosend.whatsapp.events import InboundMessage
-from messaging import announce, contacts, conversations
+from messaging import announce, contacts, conversations, inbound_media, merges
 from messaging.models import Message, MessageContent
+
+# WhatsApp itself says these of a customer: they open no window.
+_NOT_WRITTEN = frozenset({"system"})
 
 
 def receive(*, number: PhoneNumber, item: InboundMessage) -> Message | None:
@@ -36,14 +39,15 @@ def _store(number: PhoneNumber, item: InboundMessage) -> Message:
     contact = contacts.find_or_create(
         account=number.business_account,
         phone=item.from_phone,
-        user_id=item.from_user_id,
+        user_id=merges.followed(account=number.business_account, item=item),
         name=item.profile_name,
         username=item.username,
     )
     conversation, is_new = conversations.touch(
         number=number, contact=contact, direction=Message.Direction.INBOUND, at=written_at
     )
-    conversations.extend_window(number=number, contact=contact, written_at=written_at)
+    if item.type not in _NOT_WRITTEN:
+        conversations.extend_window(number=number, contact=contact, written_at=written_at)
     message = Message.objects.create(
         tenant_id=number.tenant_id,
         phone_number=number,
@@ -58,7 +62,12 @@ def _store(number: PhoneNumber, item: InboundMessage) -> Message:
         created_at=written_at,
     )
     MessageContent.objects.create(message=message, body=item.message)
+    file = inbound_media.expect(message=message, meta_message=item.message)
     announce.message_received(
-        message=message, meta_message=item.message, conversation=conversation, is_new=is_new
+        message=message,
+        meta_message=item.message,
+        conversation=conversation,
+        is_new=is_new,
+        media_url=inbound_media.address_of(file) if file else "",
     )
     return message

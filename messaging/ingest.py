@@ -5,7 +5,6 @@ import json
 import logging
 import re
 import time
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -15,10 +14,10 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts import numbers
-from accounts.models import MetaApp, PhoneNumber
+from accounts.models import BusinessAccount, MetaApp, PhoneNumber
 from gosend.lib import doorbell
 from gosend.whatsapp import events
-from messaging import inbound, notices, statuses
+from messaging import echoes, inbound, merges, notices, raw, statuses
 from messaging.models import MetaEvent
 from templates_app import notices as templates
 
@@ -63,8 +62,14 @@ def handle(*, event: MetaEvent) -> None:
             errors=[{"field": "", "error": stopped}], next_attempt_at=None
         )
         return
+    payload = _read(bytes(event.body))
     problems = []
-    for item in _items(bytes(event.body)):
+    try:
+        raw.forward(event=event, payload=payload)
+    except Exception as error:
+        log.exception("callback %s could not be passed on", event.pk)
+        problems.append({"field": "meta_raw", "error": f"{type(error).__name__}: {error}"[:500]})
+    for item in events.parse(payload):
         try:
             _route(event, item)
         except Exception as error:
@@ -77,10 +82,6 @@ def replay(*, event: MetaEvent) -> None:
     """Handle a callback again, whether or not it was; handling twice changes nothing twice."""
     MetaEvent.objects.filter(pk=event.pk).update(handled_at=None, next_attempt_at=Now(), attempt_count=0)
     doorbell.ring("messaging.ingest")
-
-
-def _items(body: bytes) -> Iterable[events.Item]:
-    return events.parse(_read(body))
 
 
 def _read(body: bytes) -> Any:
@@ -109,12 +110,12 @@ def _storable(value: Any) -> Any:
 
 def _route(event: MetaEvent, item: events.Item) -> None:
     match item:
-        case events.InboundMessage():
+        case events.InboundMessage() | events.MessageEcho() | events.StatusUpdate():
             if number := _number(event, item.phone_number_id):
-                inbound.receive(number=number, item=item)
-        case events.StatusUpdate():
-            if number := _number(event, item.phone_number_id):
-                statuses.report(number=number, update=item)
+                _take_in(number, item)
+        case events.UserIdUpdate():
+            if account := _account(event, item):
+                merges.follow(account=account, previous=item.previous, current=item.current, phone=item.phone)
         case (
             events.TemplateUpdate()
             | events.TemplateQualityUpdate()
@@ -134,6 +135,18 @@ def _route(event: MetaEvent, item: events.Item) -> None:
             pass  # kept raw in the event; nobody here acts on it
 
 
+def _take_in(
+    number: PhoneNumber, item: events.InboundMessage | events.MessageEcho | events.StatusUpdate
+) -> None:
+    match item:
+        case events.InboundMessage():
+            inbound.receive(number=number, item=item)
+        case events.MessageEcho():
+            echoes.receive(number=number, item=item)
+        case events.StatusUpdate():
+            statuses.report(number=number, update=item)
+
+
 def _number(event: MetaEvent, phone_number_id: str) -> PhoneNumber | None:
     """The number an item is about, if we have it and the signing app may speak for it."""
     number = (
@@ -142,6 +155,16 @@ def _number(event: MetaEvent, phone_number_id: str) -> PhoneNumber | None:
     if number is not None:
         numbers.require_hears(number.business_account, app=event.app, is_sandbox=event.is_sandbox)
     return number
+
+
+def _account(event: MetaEvent, item: events.UserIdUpdate) -> BusinessAccount | None:
+    """The account in which a person goes by another id now; the entry names it, else the number does."""
+    account = BusinessAccount.objects.filter(waba_id=item.waba_id).first()
+    if account is None:
+        number = _number(event, item.phone_number_id)
+        return number.business_account if number else None
+    numbers.require_hears(account, app=event.app, is_sandbox=event.is_sandbox)
+    return account
 
 
 def _take() -> list[MetaEvent]:

@@ -1,4 +1,4 @@
-"""Contacts, windows, conversations, messages, sends under way, statuses, callbacks, answers."""
+"""Contacts, windows, conversations, messages, sends under way, statuses, callbacks, answers, files."""
 
 from django.db import models
 from django.db.models import Q
@@ -76,7 +76,7 @@ class Conversation(models.Model):
         CLOSED = "closed"
 
     id = models.BigIntegerField(primary_key=True, db_default=NextId())
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="conversations")
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, db_index=False, related_name="conversations")
     customer = models.ForeignKey(Customer, on_delete=models.SET_NULL, related_name="conversations", null=True)
     phone_number = models.ForeignKey(PhoneNumber, on_delete=models.CASCADE, related_name="conversations")
     contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="conversations")
@@ -90,6 +90,15 @@ class Conversation(models.Model):
     ended_reason = models.CharField(max_length=10, choices=EndedReason, blank=True)
 
     class Meta:
+        indexes = [
+            models.Index(fields=["tenant", "-id"], name="conversation_of_tenant"),
+            models.Index(
+                fields=["tenant", "last_message_at"], condition=Q(status="active"), name="conversation_active"
+            ),
+            models.Index(
+                fields=["last_message_at"], condition=~Q(status="ended"), name="conversation_running"
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["phone_number", "contact"],
@@ -131,7 +140,7 @@ class Message(models.Model):
         Contact, on_delete=models.SET_NULL, db_index=False, related_name="messages", null=True
     )
     conversation = models.ForeignKey(
-        Conversation, on_delete=models.SET_NULL, related_name="messages", null=True
+        Conversation, on_delete=models.SET_NULL, db_index=False, related_name="messages", null=True
     )
     customer = models.ForeignKey(
         Customer, on_delete=models.SET_NULL, db_index=False, related_name="messages", null=True
@@ -164,6 +173,7 @@ class Message(models.Model):
             models.Index(fields=["tenant", "-id"], name="message_of_tenant"),
             models.Index(fields=["phone_number", "-id"], name="message_of_number"),
             models.Index(fields=["tenant", "peer", "-id"], name="message_of_peer"),
+            models.Index(fields=["conversation", "-id"], name="message_of_conversation"),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -296,6 +306,9 @@ class MetaEvent(models.Model):
     handled_at = models.DateTimeField(null=True, blank=True)
     next_attempt_at = models.DateTimeField(null=True, db_default=Now())
     attempt_count = models.PositiveSmallIntegerField(default=0)
+    forwarded_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it was passed on to the meta_raw endpoints, once."
+    )
     errors = models.JSONField(default=list, help_text="The items that could not be handled, and why.")
 
     class Meta:
@@ -338,3 +351,56 @@ class IdempotentAnswer(models.Model):
             models.UniqueConstraint(fields=["tenant", "environment", "key"], name="idempotency_key_once")
         ]
         indexes = [models.Index(fields=["created_at"], name="idempotency_key_age")]
+
+
+class MediaUpload(models.Model):
+    """A linked file that was brought to Meta for a number, or is being brought while `media_id` is empty."""
+
+    phone_number = models.ForeignKey(
+        PhoneNumber, on_delete=models.CASCADE, db_index=False, related_name="media_uploads"
+    )
+    kind = models.CharField(max_length=20)
+    url_digest = models.BinaryField(max_length=32, help_text="SHA-256 of the link.")
+    media_id = models.CharField(max_length=100, blank=True)
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["phone_number", "kind", "url_digest"], name="media_upload_once")
+        ]
+        indexes = [models.Index(fields=["expires_at"], name="media_upload_age")]
+
+
+class MediaFile(models.Model):
+    """A file that a customer sent: due while `due_at` stands, kept while it has a path."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        KEPT = "kept"
+        GONE = "gone"
+
+    id = models.BigIntegerField(primary_key=True, db_default=NextId())
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, db_index=False, related_name="media_files")
+    phone_number = models.ForeignKey(PhoneNumber, on_delete=models.CASCADE, related_name="media_files")
+    message = models.OneToOneField(
+        Message, on_delete=models.SET_NULL, related_name="media_file", null=True, blank=True
+    )
+    media_id = models.CharField(max_length=100)
+    mime_type = models.CharField(max_length=200, blank=True)
+    filename = models.CharField(max_length=300, blank=True)
+    sha256 = models.CharField(max_length=100, blank=True, help_text="As Meta told it: base64, or hex.")
+    state = models.CharField(max_length=10, choices=State, default=State.WAITING)
+    path = models.CharField(max_length=200, blank=True, help_text="Where the storage keeps it.")
+    size = models.PositiveBigIntegerField(null=True, blank=True)
+    due_at = models.DateTimeField(null=True, blank=True, db_default=Now())
+    attempt_count = models.PositiveSmallIntegerField(default=0)
+    error = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    fetched_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["tenant", "media_id"], name="media_file_of_meta"),
+            models.Index(fields=["due_at"], condition=Q(state="waiting"), name="media_file_due"),
+            models.Index(fields=["fetched_at"], condition=Q(state="kept"), name="media_file_age"),
+        ]

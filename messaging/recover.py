@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.models import Tenant
-from messaging import deliver, statuses
+from messaging import claims, statuses
 from messaging.models import Dispatch, Message, StatusReport
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ def _free(message_id: int) -> None:
         return
     mine = Dispatch.objects.filter(message_id=message_id)
     if dispatch.state == Dispatch.State.SENDING:
-        deliver.doubt(mine, message_id=message_id, error=dict(_LEASE_ENDED))
+        claims.doubt(mine, message_id=message_id, error=dict(_LEASE_ENDED))
     elif dispatch.state == Dispatch.State.CLAIMED and dispatch.claim_count < MAX_CLAIMS:
         mine.update(state=Dispatch.State.QUEUED, claim_token=None, lease_expires_at=None, due_at=Now())
     elif dispatch.state == Dispatch.State.CLAIMED:

@@ -6,7 +6,7 @@ from celery import shared_task
 
 from accounts import quota
 from gosend.lib import doorbell
-from messaging import deliver, idempotency, ingest, recover
+from messaging import deliver, endings, idempotency, inbound_media, ingest, media, recover
 
 log = logging.getLogger(__name__)
 
@@ -39,3 +39,17 @@ def forget() -> None:
     while idempotency.forget_expired():
         pass
     quota.forget_past()
+    while media.forget_expired():
+        pass
+    while inbound_media.purge():
+        pass
+
+
+@shared_task(name="messaging.fetch_media")
+def fetch_media() -> None:
+    inbound_media.fetch_due()
+
+
+@shared_task(name="messaging.sweep_conversations")
+def sweep_conversations() -> None:
+    endings.sweep()

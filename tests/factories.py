@@ -64,6 +64,16 @@ class ApiKeyFactory(DjangoModelFactory[accounts.ApiKey]):
     scopes = ["read", "send", "manage"]
 
 
+class KeyDayFactory(DjangoModelFactory[accounts.KeyDay]):
+    class Meta:
+        model = accounts.KeyDay
+
+    api_key = factory.SubFactory(ApiKeyFactory)
+    day = LONG_AGO.date()
+    drawn = 20
+    slice = 20
+
+
 class MetaAppFactory(DjangoModelFactory[accounts.MetaApp]):
     class Meta:
         model = accounts.MetaApp
@@ -143,7 +153,7 @@ class AttemptFactory(DjangoModelFactory[webhooks.Attempt]):
 
     delivery = factory.SubFactory(DeliveryFactory)
     number = 1
-    trigger = webhooks.Attempt.Trigger.SCHEDULE
+    trigger = webhooks.Trigger.SCHEDULE
     started_at = LONG_AGO
     duration_ms = 12
     response_status = 200
@@ -231,6 +241,14 @@ class DispatchFactory(DjangoModelFactory[messaging.Dispatch]):
     peer = factory.SelfAttribute("message.peer")
 
 
+class ThroughputFactory(DjangoModelFactory[messaging.Throughput]):
+    class Meta:
+        model = messaging.Throughput
+
+    phone_number = factory.SubFactory(PhoneNumberFactory)
+    full_at = 0
+
+
 class StatusReportFactory(DjangoModelFactory[messaging.StatusReport]):
     class Meta:
         model = messaging.StatusReport
@@ -251,6 +269,29 @@ class MetaEventFactory(DjangoModelFactory[messaging.MetaEvent]):
         lambda n: orjson.dumps({"object": "whatsapp_business_account", "entry": [], "n": n})
     )
     digest = factory.LazyAttribute(lambda event: hashlib.sha256(event.body).digest())
+
+
+class MediaUploadFactory(DjangoModelFactory[messaging.MediaUpload]):
+    class Meta:
+        model = messaging.MediaUpload
+
+    phone_number = factory.SubFactory(PhoneNumberFactory)
+    kind = "image"
+    url_digest = factory.Sequence(lambda n: hashlib.sha256(b"link %d" % n).digest())
+    media_id = factory.Sequence(lambda n: str(1_000_000_000_000_000 + n))
+    expires_at = LONG_AGO
+
+
+class MediaFileFactory(DjangoModelFactory[messaging.MediaFile]):
+    """A file that waits to be fetched."""
+
+    class Meta:
+        model = messaging.MediaFile
+
+    tenant = factory.SelfAttribute("phone_number.tenant")
+    phone_number = factory.SubFactory(PhoneNumberFactory)
+    media_id = factory.Sequence(lambda n: str(2_000_000_000_000_000 + n))
+    mime_type = "image/png"
 
 
 class IdempotentAnswerFactory(DjangoModelFactory[messaging.IdempotentAnswer]):

@@ -17,6 +17,7 @@ STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # noqa: F405
 # Rings of the tests are heard by nobody, least of all by a worker of this machine.
 CELERY_TASK_DEFAULT_QUEUE = "gosend-tests"
 BROKER_DIR = Path(tempfile.gettempdir()) / f"gosend-tests-{os.getuid()}"
+MEDIA_ROOT = BROKER_DIR / "media"
 if not REDIS_URL:  # noqa: F405
     for option in ("data_folder_in", "data_folder_out"):
         CELERY_BROKER_TRANSPORT_OPTIONS[option] = str(BROKER_DIR / "queue")  # noqa: F405

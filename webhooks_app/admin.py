@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from gosend.lib.console import LogAdmin
-from webhooks_app.models import Attempt, Delivery, Event, WebhookEndpoint
+from webhooks_app.models import Attempt, Delivery, Event, Replay, WebhookEndpoint
 
 
 @admin.register(WebhookEndpoint)
@@ -42,3 +42,10 @@ class AttemptAdmin(LogAdmin):
     list_display = ("id", "delivery", "number", "response_status", "error", "duration_ms", "started_at")
     list_select_related = ("delivery",)
     search_fields = ("delivery__delivery_id",)
+
+
+@admin.register(Replay)
+class ReplayAdmin(LogAdmin):
+    ordering = ("-id",)
+    list_display = ("id", "endpoint", "wanted", "total", "replayed_count", "delivered_count", "finished_at")
+    list_select_related = ("endpoint",)

@@ -12,11 +12,12 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from gosend.lib import encryption, http, signing
-from webhooks_app import endpoints, events, retries
-from webhooks_app.models import Attempt, Delivery, WebhookEndpoint
+from webhooks_app import events, health, retries, secrets
+from webhooks_app.models import Attempt, Delivery, Replay, WebhookEndpoint
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,8 @@ _MAX_BYTES = 65_536
 _MAX_HEADERS = 40
 _MAX_HEADER_LENGTH = 500
 _USER_AGENT = "GoSend-Webhooks/1"
+# What an attempt needs to know besides the delivery.
+_NEEDED = ("endpoint", "endpoint__tenant", "event")
 
 # Endpoints first, one jump of the index each, then a few deliveries of each: so a long queue costs
 # the others nothing. What is claimed falls due again when its lease ends.
@@ -134,8 +137,25 @@ def claim_due(*, limit: int, lease_seconds: int | None = None) -> list[Claim]:
         claimed: dict[int, datetime] = dict(cursor.fetchall())
     if not claimed:
         return []
-    rows = Delivery.objects.select_related("endpoint", "event").filter(pk__in=claimed)
+    rows = Delivery.objects.select_related(*_NEEDED).filter(pk__in=claimed)
     return [Claim(row, token, claimed[row.pk]) for row in rows]
+
+
+def claim_one(*, delivery: Delivery) -> Claim | None:
+    """Take one delivery for this worker alone, whatever else waits; None when another has it."""
+    token = uuid.uuid4()
+    lease = timedelta(seconds=settings.CLAIM_LEASE_SECONDS)
+    free = Q(lease_expires_at=None) | Q(lease_expires_at__lte=Now())
+    taken = Delivery.objects.filter(free, pk=delivery.pk, next_attempt_at__isnull=False).update(
+        claim_token=token,
+        claim_count=F("claim_count") + 1,
+        lease_expires_at=Now() + lease,
+        next_attempt_at=Now() + lease,
+    )
+    if not taken:
+        return None
+    row = Delivery.objects.select_related(*_NEEDED).annotate(at=Now()).get(pk=delivery.pk)
+    return Claim(row, token, row.at)
 
 
 def attempt(claim: Claim) -> bool:
@@ -159,7 +179,14 @@ def record(claim: Claim, answer: Answer) -> bool:
             log.warning("delivery %s: the claim was lost, its attempt is not kept", delivery.pk)
             return False
         _keep(claim, answer, number)
-        _note_health(endpoint, answer, claim, is_given_up=verdict["status"] == Delivery.Status.FAILED)
+        if answer.is_success:
+            _count_success(delivery)
+            health.note_success(endpoint=endpoint)
+        else:
+            is_given_up = verdict["status"] == Delivery.Status.FAILED
+            health.note_failure(
+                endpoint=endpoint, at=claim.at, is_given_up=is_given_up, is_gone=answer.status == 410
+            )
     return True
 
 
@@ -167,9 +194,7 @@ def build(claim: Claim) -> Post:
     """Sign a delivery anew, under both schemes; the body is the same each time."""
     delivery, endpoint = claim.delivery, claim.delivery.endpoint
     body = events.wire_body(event=delivery.event, delivery=delivery)
-    secrets = [endpoint.secret]
-    if endpoint.previous_secret_expires_at and endpoint.previous_secret_expires_at > claim.at:
-        secrets.append(endpoint.previous_secret)
+    signers = secrets.signing_at(endpoint=endpoint, at=claim.at)
     delivery_id, timestamp = str(delivery.delivery_id), int(claim.at.timestamp())
     headers = {
         "Content-Type": "application/json",
@@ -178,8 +203,8 @@ def build(claim: Claim) -> Post:
         "X-GoSendAPI-Delivery-Id": delivery_id,
         "X-GoSendAPI-Attempt": str(delivery.attempt_count + 1),
         "X-GoSendAPI-Timestamp": str(timestamp),
-        "X-GoSendAPI-Signature": signing.gosend_signature(secrets[0], body),
-        **signing.standard_headers(secrets, message_id=delivery_id, timestamp=timestamp, body=body),
+        "X-GoSendAPI-Signature": signing.gosend_signature(signers[0], body),
+        **signing.standard_headers(signers, message_id=delivery_id, timestamp=timestamp, body=body),
     }
     return Post(url=endpoint.url, headers=headers, body=body)
 
@@ -264,10 +289,15 @@ def _delivered() -> dict[str, Any]:
     }
 
 
+def _count_success(delivery: Delivery) -> None:
+    if delivery.replay_id:
+        Replay.objects.filter(pk=delivery.replay_id).update(delivered_count=F("delivered_count") + 1)
+
+
 def _failed(claim: Claim, answer: Answer, endpoint: WebhookEndpoint | None) -> dict[str, Any]:
     delay = retries.delay_before_next(
         schedule=claim.delivery.endpoint.schedule,
-        attempts_made=claim.delivery.attempt_count + 1,
+        attempts_made=claim.delivery.attempt_count + 1 - claim.delivery.attempts_before,
         retry_after=retries.parse_retry_after(
             answer.headers.get("retry-after"), now=claim.at + timedelta(milliseconds=answer.duration_ms)
         ),
@@ -291,6 +321,7 @@ def _keep(claim: Claim, answer: Answer, number: int) -> None:
     Attempt.objects.create(
         delivery=claim.delivery,
         number=number,
+        trigger=claim.delivery.trigger,
         started_at=claim.at,
         duration_ms=answer.duration_ms,
         response_status=answer.status,
@@ -303,23 +334,3 @@ def _keep(claim: Claim, answer: Answer, number: int) -> None:
 def _storable(text: str) -> str:
     # PostgreSQL keeps neither NUL nor half a surrogate pair.
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
-
-
-def _note_health(endpoint: WebhookEndpoint, answer: Answer, claim: Claim, *, is_given_up: bool) -> None:
-    """Remember since when an endpoint fails; disable it when it is gone or hopeless."""
-    mine = WebhookEndpoint.objects.filter(pk=endpoint.pk)
-    if answer.is_success:
-        if endpoint.failing_since:
-            mine.update(failing_since=None, given_up_count=0)
-        return
-    if is_given_up or not endpoint.failing_since:
-        endpoint.failing_since = endpoint.failing_since or claim.at
-        endpoint.given_up_count += is_given_up
-        endpoint.save(update_fields=["failing_since", "given_up_count"])
-    if not endpoint.is_enabled:
-        return
-    if answer.status == 410:
-        endpoints.disable(endpoint=endpoint, reason="The receiver answered 410 Gone.")
-    elif retries.is_hopeless(endpoint, now=claim.at):
-        days = retries.DISABLE_AFTER.days
-        endpoints.disable(endpoint=endpoint, reason=f"Every attempt failed for {days} days.")

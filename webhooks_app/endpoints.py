@@ -1,7 +1,7 @@
-"""Add, change, remove an endpoint; rotate its secret; disable it when it is hopeless."""
+"""Add, change, remove an endpoint; disable it when it is hopeless."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from typing import NoReturn
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -15,7 +15,6 @@ from webhooks_app import events as catalog
 from webhooks_app.models import Delivery, WebhookEndpoint
 
 _MAX_URL_LENGTH = 2048
-_EXPIRES = "previous_secret_expires_at"
 
 
 class InvalidEvent(DomainError):
@@ -28,6 +27,14 @@ class InvalidUrl(DomainError):
 
 class WebhookExists(DomainError):
     code = "webhook_exists"
+
+
+class FallbackFixed(DomainError):
+    code = "invalid_field"
+
+
+class WebhookDisabled(DomainError):
+    code = "webhook_disabled"
 
 
 class NumberMissing(DomainError):
@@ -72,6 +79,8 @@ def change(
     is_enabled: bool | None = None,
 ) -> WebhookEndpoint:
     """Change what is given; enabling begins with a clean slate, disabling ends what waits."""
+    if endpoint.is_fallback and not (url is None and events is None and type is None):
+        raise FallbackFixed("It stands for the project's webhook_url: only enabled and retry_schedule change")
     with transaction.atomic():
         fresh = _lock(endpoint)
         if url is not None:
@@ -91,6 +100,8 @@ def change(
 
 def remove(*, endpoint: WebhookEndpoint) -> None:
     """Take an endpoint away with all that waits for it; the log of the past stays."""
+    if endpoint.is_fallback:
+        raise FallbackFixed("It stands for the project's webhook_url: disable it, or empty that address")
     with transaction.atomic():
         fresh = _lock(endpoint)
         fresh.is_enabled = False
@@ -100,17 +111,17 @@ def remove(*, endpoint: WebhookEndpoint) -> None:
         _end_waiting(fresh, Delivery.EndedReason.ENDPOINT_REMOVED)
 
 
-def rotate(*, endpoint: WebhookEndpoint, overlap_hours: int = 24) -> str:
-    """Give an endpoint a new secret, returned this once; until the overlap ends the old one signs too."""
-    secret = signing.new_webhook_secret()
-    with transaction.atomic():
-        fresh = _lock(endpoint)
-        fresh.sealed_previous_secret = fresh.sealed_secret if overlap_hours > 0 else ""
-        fresh.secret = secret
-        fresh.save(update_fields=["sealed_secret", "sealed_previous_secret", "updated_at"])
-        expires = Now() + timedelta(hours=overlap_hours) if overlap_hours > 0 else None
-        WebhookEndpoint.objects.filter(pk=fresh.pk).update(**{_EXPIRES: expires})
-    return secret
+def require_enabled(*, endpoint: WebhookEndpoint) -> None:
+    """Raise WebhookDisabled for an endpoint that nothing is posted to."""
+    if not endpoint.is_enabled:
+        raise WebhookDisabled("The webhook is disabled; enable it first")
+
+
+def refuse_event(event: str, *, allowed: list[str]) -> NoReturn:
+    raise InvalidEvent(
+        f"Not an event of this webhook: {event}",
+        details={"field": "event", "invalid": [event], "allowed": allowed},
+    )
 
 
 def disable(*, endpoint: WebhookEndpoint, reason: str) -> None:
@@ -154,7 +165,7 @@ def _switch(endpoint: WebhookEndpoint, *, is_enabled: bool) -> None:
     if is_enabled:
         endpoint.disabled_reason = ""
         endpoint.disabled_at = endpoint.failing_since = None
-        endpoint.given_up_count = 0
+        endpoint.given_up_count = endpoint.warned_percent = 0
     else:
         _end_waiting(endpoint, Delivery.EndedReason.ENDPOINT_DISABLED)
 

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 
 from accounts.models import PhoneNumber
 from gosend.lib import doorbell, ids
+from webhooks_app import fallback
 from webhooks_app.models import Delivery, Event, WebhookEndpoint
 
 
@@ -43,12 +44,14 @@ CATALOG: Mapping[str, Scope] = {
 ALL = "*"
 # The type of an event that is Meta's own callback, passed on as it came.
 RAW = "meta_raw"
+# The type of an event that an endpoint's owner asks for, to see whether it arrives.
+TEST = "webhook.test"
 _PREFIX = "whatsapp."
 
 
 def wire_name(type: str) -> str:
     """Spell a type as receivers see it."""
-    return type if type == RAW else _PREFIX + type
+    return type if type in {RAW, TEST} else _PREFIX + type
 
 
 def type_of(wire_name: str) -> str:
@@ -72,6 +75,8 @@ def publish(
     if CATALOG[type] is Scope.PHONE and number is None:
         raise ValueError(f"{type} needs a number")
     endpoints = _subscribed(tenant_id=tenant_id, number=number, type=type)
+    if not endpoints and CATALOG[type] is Scope.PROJECT:
+        endpoints = fallback.listening(tenant_id=tenant_id)
     if endpoints:
         body = _freeze(tenant_id=tenant_id, number=number, type=type, data=data, occurred_at=occurred_at)
         event = Event(tenant_id=tenant_id, phone_number=number, type=type, occurred_at=occurred_at, body=body)
@@ -120,6 +125,27 @@ def publish_raw(*, number: PhoneNumber, body: bytes, occurred_at: datetime) -> N
         _owe(event, list(endpoints))
 
 
+def publish_to(
+    *, endpoint: WebhookEndpoint, type: str, data: Mapping[str, Any], occurred_at: datetime
+) -> Delivery:
+    """Owe an event to one endpoint, whether it subscribed or not."""
+    number = endpoint.phone_number
+    body = (
+        orjson.dumps(data)
+        if type == RAW
+        else _freeze(
+            tenant_id=endpoint.tenant_id, number=number, type=type, data=data, occurred_at=occurred_at
+        )
+    )
+    event = Event(
+        tenant_id=endpoint.tenant_id, phone_number=number, type=type, occurred_at=occurred_at, body=body
+    )
+    with transaction.atomic():
+        event.save(force_insert=True)
+        doorbell.ring("webhooks_app.deliver")
+        return Delivery.objects.create(tenant_id=event.tenant_id, endpoint=endpoint, event=event)
+
+
 def wire_body(*, event: Event, delivery: Delivery) -> bytes:
     """The bytes that are posted: the same for every attempt at this delivery."""
     body = bytes(event.body)
@@ -130,7 +156,8 @@ def wire_body(*, event: Event, delivery: Delivery) -> bytes:
 
 
 def _listening() -> QuerySet[WebhookEndpoint]:
-    return WebhookEndpoint.objects.filter(is_enabled=True, removed_at=None).only("pk")
+    rows = WebhookEndpoint.objects.filter(is_enabled=True, removed_at=None, is_fallback=False)
+    return rows.only("pk")
 
 
 def _subscribed(*, tenant_id: int, number: PhoneNumber | None, type: str) -> list[WebhookEndpoint]:

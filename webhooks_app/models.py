@@ -1,4 +1,4 @@
-"""WebhookEndpoint, Event, Delivery, Attempt."""
+"""WebhookEndpoint, Event, Replay, Delivery, Attempt."""
 
 import uuid
 
@@ -52,6 +52,14 @@ class WebhookEndpoint(models.Model):
     given_up_count = models.PositiveIntegerField(
         default=0, help_text="Deliveries given up in that run; the first success sets it back."
     )
+    warned_percent = models.PositiveSmallIntegerField(
+        default=0, help_text="The last warning of that run: how much of the time until disabling was over."
+    )
+    is_fallback = models.BooleanField(
+        default=False,
+        help_text="Stands for the project's webhook_url: hears what concerns the project while no webhook"
+        " of the project does, and signs with the project's secret.",
+    )
     removed_at = models.DateTimeField(
         null=True,
         blank=True,
@@ -66,7 +74,10 @@ class WebhookEndpoint(models.Model):
                 fields=["phone_number"],
                 condition=Q(type="meta_raw", removed_at__isnull=True),
                 name="endpoint_one_meta_raw_per_number",
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["tenant"], condition=Q(is_fallback=True), name="endpoint_one_fallback_per_tenant"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -93,6 +104,10 @@ class WebhookEndpoint(models.Model):
             return ""
         return encryption.open_sealed(self.sealed_previous_secret, context=self._context())
 
+    @previous_secret.setter
+    def previous_secret(self, value: str) -> None:
+        self.sealed_previous_secret = encryption.seal(value, context=self._context()) if value else ""
+
 
 class Event(models.Model):
     """Something that happened and that an endpoint subscribed to; its bytes are frozen here."""
@@ -114,6 +129,50 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.pk}"
+
+
+class Replay(models.Model):
+    """An order to deliver again what an endpoint was owed since a moment: the row is the job."""
+
+    class Wanted(models.TextChoices):
+        FAILED = "failed"
+        DELIVERED = "delivered"
+        ALL = "all"
+
+    id = models.BigIntegerField(primary_key=True, db_default=NextId())
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.CASCADE, db_index=False, related_name="webhook_replays"
+    )
+    endpoint = models.ForeignKey(WebhookEndpoint, on_delete=models.CASCADE, related_name="replays")
+    since = models.DateTimeField()
+    until = models.DateTimeField(help_text="When it was ordered; later deliveries are not its own.")
+    wanted = models.CharField(max_length=10, choices=Wanted, default=Wanted.FAILED)
+    total = models.PositiveIntegerField(help_text="How many there are; counted when it was ordered.")
+    replayed_count = models.PositiveIntegerField(default=0)
+    delivered_count = models.PositiveIntegerField(default=0)
+    last_delivery_id = models.BigIntegerField(
+        default=0, help_text="How far it has come: a killed worker's successor goes on from here."
+    )
+    finished_at = models.DateTimeField(null=True, blank=True, help_text="When the last one was made due.")
+    is_stopped = models.BooleanField(
+        default=False, help_text="Ended early, because the endpoint was disabled or removed."
+    )
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["id"], condition=Q(finished_at=None), name="replay_unfinished"),
+        ]
+
+    def __str__(self) -> str:
+        return f"replay {self.pk}"
+
+
+class Trigger(models.TextChoices):
+    """Who asked for an attempt: the event itself, or somebody who wanted it again."""
+
+    SCHEDULE = "schedule"
+    MANUAL = "manual"
 
 
 class Delivery(models.Model):
@@ -144,7 +203,22 @@ class Delivery(models.Model):
         help_text="The same for all attempts; receivers dedupe by it.",
     )
     status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
-    attempt_count = models.PositiveSmallIntegerField(default=0)
+    attempt_count = models.PositiveIntegerField(default=0)
+    attempts_before = models.PositiveIntegerField(
+        default=0, help_text="Attempts made before the present run through the schedule; a replay begins one."
+    )
+    trigger = models.CharField(
+        max_length=10, choices=Trigger, default=Trigger.SCHEDULE, help_text="What began the present run."
+    )
+    replay = models.ForeignKey(
+        Replay,
+        on_delete=models.SET_NULL,
+        db_index=False,
+        related_name="deliveries",
+        null=True,
+        blank=True,
+        help_text="The order that the present run belongs to.",
+    )
     next_attempt_at = models.DateTimeField(
         null=True,
         db_default=Now(),
@@ -172,6 +246,12 @@ class Delivery(models.Model):
                 name="delivery_in_flight",
             ),
             models.Index(fields=["endpoint", "-id"], name="delivery_of_endpoint"),
+            models.Index(
+                fields=["replay"],
+                condition=Q(replay__isnull=False, next_attempt_at__isnull=False),
+                name="delivery_replay_waiting",
+            ),
+            models.Index(fields=["replay"], condition=Q(replay__isnull=False), name="delivery_of_replay"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["event", "endpoint"], name="delivery_once_per_endpoint")
@@ -184,13 +264,9 @@ class Delivery(models.Model):
 class Attempt(models.Model):
     """One try at a delivery, and what the receiver said."""
 
-    class Trigger(models.TextChoices):
-        SCHEDULE = "schedule"
-        MANUAL = "manual"
-
     id = models.BigIntegerField(primary_key=True, db_default=NextId())
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, db_index=False, related_name="attempts")
-    number = models.PositiveSmallIntegerField()
+    number = models.PositiveIntegerField()
     trigger = models.CharField(max_length=10, choices=Trigger, default=Trigger.SCHEDULE)
     started_at = models.DateTimeField()
     duration_ms = models.PositiveIntegerField()

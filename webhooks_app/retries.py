@@ -17,6 +17,8 @@ JITTER = 0.1
 # An endpoint is disabled when it has failed for so long and so many deliveries were given up on it.
 DISABLE_AFTER = timedelta(days=5)
 DISABLE_AFTER_GIVEN_UP = 20
+# Before that its owner is warned, once at each of these percentages of the time.
+WARN_AT_PERCENT = (50, 70, 90)
 
 
 def max_attempts(schedule: str) -> int:
@@ -58,3 +60,12 @@ def is_hopeless(endpoint: WebhookEndpoint, *, now: datetime) -> bool:
         and now - endpoint.failing_since >= DISABLE_AFTER
         and endpoint.given_up_count >= DISABLE_AFTER_GIVEN_UP
     )
+
+
+def warning_due(endpoint: WebhookEndpoint, *, now: datetime) -> int:
+    """The highest percentage that is reached and was not warned of yet, or 0."""
+    if endpoint.failing_since is None:
+        return 0
+    percent = (now - endpoint.failing_since) / DISABLE_AFTER * 100
+    reached = max((stage for stage in WARN_AT_PERCENT if stage <= percent), default=0)
+    return reached if reached > endpoint.warned_percent else 0

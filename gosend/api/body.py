@@ -34,6 +34,16 @@ def read(request: HttpRequest, *, limit: int) -> bytes:
     return body
 
 
+def admit_upload(request: HttpRequest, *, limit: int) -> None:
+    """Refuse a form by its Content-Length; its parts are then read one after the other, not as a whole."""
+    if _stated_length(request) > limit:
+        raise _too_large(limit)
+    if "chunked" in request.headers.get("Transfer-Encoding", "").lower():
+        _read_chunked(request, limit)
+        if _stated_length(request) > limit:
+            raise _too_large(limit)
+
+
 def _stated_length(request: HttpRequest) -> int:
     try:
         return int(request.META.get("CONTENT_LENGTH") or 0)

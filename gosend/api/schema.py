@@ -24,8 +24,9 @@ _ERROR_WORDS = {
     403: "The key, the number or the 24-hour window does not allow it.",
     404: "There is no such object in this project.",
     409: "The Idempotency-Key belongs to another request, or to one that still runs.",
+    410: "It was here once, and is not kept any more.",
     413: "The body is over the limit.",
-    415: "The body is not JSON.",
+    415: "The body is of a type that is not read here.",
     422: "Well formed, but it cannot be done.",
     429: "Too many requests; see Retry-After.",
     503: "Nothing was accepted; repeat later.",
@@ -83,6 +84,7 @@ def inside(name: str, description: str) -> OpenApiParameter:
 
 
 _FROM_ONE = {"type": "integer", "minimum": 1}
+OWN_ID = {"type": "string", "pattern": "^[0-9]{1,18}$"}
 MOMENT = {"type": "string", "anyOf": [{"format": "date"}, {"format": "date-time"}]}
 PAGING = [
     OpenApiParameter(

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -71,8 +71,8 @@ class TenantView(APIView):
         auth.require_scope(request.api_key, self.scopes.get(method or ""))
         _refuse_nul(request)
         if request.method in _WITH_BODY:
-            body.read(request._request, limit=self.max_body_bytes())
-            request.once = _once(request)
+            self.read_body(request)
+            request.once = _once(request, self.spelling)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
         """Do what DRF does, with one step more: an answer that is already known is given again."""
@@ -117,6 +117,14 @@ class TenantView(APIView):
             idempotency.claim(once)
             return _remember(once, act(self.request, *args, **kwargs))
 
+    def read_body(self, request: TenantRequest) -> None:
+        """Take the body in, or refuse it by its size."""
+        body.read(request._request, limit=self.max_body_bytes())
+
+    def spelling(self, request: TenantRequest) -> bytes:
+        """What a repeat of the request must have in common with the first one."""
+        return json.canonical(request.data)
+
     def answer_late(self, message_id: int) -> Response:
         """Answer for a first request that was accepted and ended before it could; only sends can."""
         raise idempotency.in_progress()
@@ -131,9 +139,9 @@ def _replay(stored: idempotency.Stored) -> Response:
     return Response(stored.body, status=stored.status_code, headers={"Idempotent-Replayed": "true"})
 
 
-def _once(request: TenantRequest) -> idempotency.Once | None:
-    """Recognise a request by its key, method, path and JSON value."""
-    data = request.data
+def _once(request: TenantRequest, spelling: Callable[[TenantRequest], bytes]) -> idempotency.Once | None:
+    """Recognise a request by its key, method, path and content."""
+    _ = request.data  # a body that cannot be read is refused here, key or not
     header = request.headers.get("Idempotency-Key")
     if header is None or request.method != "POST":
         return None
@@ -142,7 +150,7 @@ def _once(request: TenantRequest) -> idempotency.Once | None:
         key = key[1:-1]
     if not _KEY.match(key):
         raise InvalidIdempotencyKey("Idempotency-Key takes 1 to 255 printable ASCII characters")
-    spelled = b"\n".join((b"POST", request.path.encode(), json.canonical(data)))
+    spelled = b"\n".join((b"POST", request.path.encode(), spelling(request)))
     return idempotency.Once(
         tenant_id=request.tenant.pk,
         environment=request.api_key.environment,

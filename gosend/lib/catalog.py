@@ -140,6 +140,18 @@ _ROWS = (
         "The number already has a webhook of type meta_raw.",
         "Change that webhook, or delete it first.",
     ),
+    (
+        "webhook_disabled",
+        409,
+        "The webhook is disabled, so nothing is posted to it.",
+        "Enable it first: PATCH it with enabled set to true.",
+    ),
+    (
+        "delivery_under_way",
+        409,
+        "An attempt at this delivery is being made right now.",
+        "Repeat after the seconds in Retry-After, if it is still wanted.",
+    ),
     # What WhatsApp allows
     (
         "outside_24h_window",
@@ -170,6 +182,36 @@ _ROWS = (
         422,
         "The parameters do not fit the template.",
         "Send as many parameters, of the kinds, as the template has places.",
+    ),
+    (
+        "media_download_failed",
+        422,
+        "The file behind a link could not be downloaded.",
+        "Give an https link on a public host that answers 200 with the file, or upload it to /v1/media.",
+    ),
+    (
+        "media_too_large",
+        422,
+        "The file is larger than WhatsApp takes for its kind.",
+        "Send a smaller file; details.limit is in bytes.",
+    ),
+    (
+        "unsupported_media",
+        422,
+        "By its bytes the file is not of a type that WhatsApp takes here.",
+        "Convert the file to one of the types that the message names.",
+    ),
+    (
+        "media_not_ready",
+        409,
+        "The customer's file is still on its way from Meta.",
+        "Ask again after the seconds in Retry-After.",
+    ),
+    (
+        "media_gone",
+        410,
+        "The file is past its retention, or Meta no longer had it.",
+        "Fetch files soon after their message; MEDIA_RETENTION_DAYS says how long they are kept.",
     ),
     (
         "invalid_template",

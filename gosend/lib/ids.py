@@ -4,10 +4,13 @@ import re
 import secrets
 import time
 import uuid
+from datetime import UTC, datetime, timedelta
 
 from django.db import connection
 from django.db.models import BigIntegerField, Func
 
+_EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
+_SEQUENCE_BITS = 22
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{8,64}\Z")
 
 
@@ -39,6 +42,17 @@ def reserve(count: int) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT gosend_next_id() FROM generate_series(1, %s)", [count])
         return [number for (number,) in cursor.fetchall()]
+
+
+def first_id(at: datetime) -> int:
+    """The smallest id that could be made at this moment or later: lists by time walk the key with it."""
+    milliseconds = (at - _EPOCH) // timedelta(milliseconds=1)
+    return min(max(milliseconds, 0) << _SEQUENCE_BITS, 2**63 - 1)
+
+
+def moment_of(number: int) -> datetime:
+    """When the database made an id, to the millisecond."""
+    return _EPOCH + timedelta(milliseconds=number >> _SEQUENCE_BITS)
 
 
 def new_request_id() -> str:

@@ -1,12 +1,14 @@
 """Answers Graph requests: one function, request in, response out."""
 
+import hashlib
 import json
 import re
 import secrets
+import time
 from dataclasses import dataclass
 from typing import Any
 
-from gosend.sandbox import callbacks, outcomes, refusals, templates
+from gosend.sandbox import callbacks, outcomes, refusals, samples, templates
 from gosend.sandbox.callbacks import Callback, Person
 from gosend.sandbox.refusals import Refusal
 from gosend.sandbox.shelf import Shelf
@@ -15,6 +17,11 @@ from gosend.whatsapp.wire import GraphRequest, GraphResponse
 
 # Tokens that start so are refused, to try what a dead token does.
 DEAD_TOKENS = {"expired": 463, "invalid": 467}
+
+# Where Meta serves files: addresses of five minutes.
+FILES_AT = "https://lookaside.fbsbx.com"
+FILES_PATH = "/whatsapp_business/attachments/"
+_FILE_SECONDS = 300
 
 _PATH = re.compile(r"/([^/]+)(?:/([a-z_]+))?/?\Z")
 _BOUNDARY = re.compile(r'boundary="?([^";]+)"?', re.IGNORECASE)
@@ -43,6 +50,18 @@ class Accepted:
     to: str
     type: str
     opaque: str | None
+    content: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """A file that Meta has taken."""
+
+    media_id: str
+    phone_number_id: str
+    mime_type: str
+    size: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +71,20 @@ class Reply:
     response: GraphResponse | None
     callbacks: tuple[Callback, ...] = ()
     accepted: Accepted | None = None
+    uploaded: Uploaded | None = None
 
 
-def answer(request: GraphRequest, *, world: World) -> Reply:
-    """Act as the Graph API would. Never raises, whatever the request."""
+def answer(request: GraphRequest, *, world: World, files_at: str = FILES_AT) -> Reply:
+    """Act as the Graph API would. Never raises, whatever the request.
+
+    `files_at` is where the addresses of files lead.
+    """
     try:
         _check_token(request.token)
+        if request.method == "GET" and request.path == FILES_PATH:
+            return _file(request.query.get("mid", ""))
+        if request.method == "GET" and samples.is_id(request.path.strip("/")):
+            return _ok(_file_info(request.path.strip("/"), files_at))
         if account := _account_asked(request, world):
             waba_id, edge, shelf = account
             return _templates(request, waba_id, shelf) if edge else _ok(_account(waba_id, request.query))
@@ -65,7 +92,7 @@ def answer(request: GraphRequest, *, world: World) -> Reply:
         if edge == "messages":
             return _messages(_json_object(request.body), line=line, world=world)
         if edge == "media":
-            return _ok(_media(request))
+            return _media(request, line)
         return _ok(_number(line, fields=request.query.get("fields")))
     except Refusal as refusal:
         return Reply(error_response(refusal))
@@ -168,7 +195,7 @@ def _messages(body: dict[str, Any], *, line: Line, world: World) -> Reply:
         callbacks=outcomes.reports(
             outcome, line=line, to=to, wamid=wamid, message_type=message_type, opaque=opaque
         ),
-        accepted=Accepted(wamid, line.phone_number_id, recipient, message_type, opaque),
+        accepted=Accepted(wamid, line.phone_number_id, recipient, message_type, opaque, body[message_type]),
     )
 
 
@@ -194,7 +221,7 @@ def _mark_read(body: dict[str, Any]) -> dict[str, Any]:
     return {"success": True}
 
 
-def _media(request: GraphRequest) -> dict[str, Any]:
+def _media(request: GraphRequest, line: Line) -> Reply:
     """Check an upload as Meta does. The bytes are not kept."""
     boundary = _BOUNDARY.search(request.content_type or "")
     if boundary is None or "multipart/form-data" not in (request.content_type or "").lower():
@@ -206,8 +233,39 @@ def _media(request: GraphRequest) -> dict[str, Any]:
         raise Refusal(100, "file is required")
     mime_type, data = parts["file"]
     declared = parts.get("type", ("", b""))[1].decode(errors="replace")
-    refusals.check_media(mime_type=declared or mime_type, size=len(data))
-    return {"id": str(10**15 + secrets.randbelow(9 * 10**15))}
+    refusals.check_media(mime_type=declared or mime_type, data=data)
+    media_id = str(10**15 + secrets.randbelow(9 * 10**15))
+    uploaded = Uploaded(
+        media_id,
+        line.phone_number_id,
+        declared or mime_type,
+        len(data),
+        hashlib.sha256(data).hexdigest(),
+    )
+    return Reply(_json_response({"id": media_id}), uploaded=uploaded)
+
+
+def _file_info(media_id: str, files_at: str) -> dict[str, Any]:
+    sample = samples.of(media_id)
+    if sample is None:
+        raise Refusal(100, f"Unsupported get request. Object with ID '{media_id}' does not exist", subcode=33)
+    expires = int(time.time()) + _FILE_SECONDS
+    return {
+        "url": f"{files_at}{FILES_PATH}?mid={media_id}&ext={expires}&hash={secrets.token_urlsafe(24)}",
+        "mime_type": sample.mime_type,
+        "sha256": sample.digest.hex(),
+        "file_size": len(sample.data),
+        "id": media_id,
+        "messaging_product": "whatsapp",
+    }
+
+
+def _file(media_id: str) -> Reply:
+    sample = samples.of(media_id)
+    if sample is None:
+        return Reply(GraphResponse(status=404, body=b""))
+    data = samples.served(media_id)
+    return Reply(GraphResponse(status=200, body=data, headers={"content-type": sample.mime_type}))
 
 
 def _parts(body: bytes, boundary: bytes) -> dict[str, tuple[str, bytes]]:

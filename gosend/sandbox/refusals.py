@@ -7,6 +7,7 @@ from typing import Any
 TITLES = {
     100: "Invalid parameter",
     130429: "Rate limit hit",
+    131016: "Service unavailable",
     131008: "Required parameter is missing",
     131009: "Parameter value is not valid",
     131021: "Recipient cannot be the sender",
@@ -43,6 +44,10 @@ MEDIA_LIMITS = (
     (re.compile(r"video/(mp4|3gpp)\Z"), 16 * MB),
     (re.compile(r"(application|text)/[\w.+-]+\Z"), 100 * MB),
 )
+# An upload that ends so is refused with the code that it names.
+MAGIC_BYTES = 64
+_MAGIC_CONTENT = re.compile(rb"gosend-sandbox:(131053|131016|130429)\Z")
+_STATUS_OF = {131016: 503}
 
 _SEPARATORS = str.maketrans("", "", "+-() ")
 _PHONE = re.compile(r"[1-9][0-9]{6,14}\Z")
@@ -119,14 +124,20 @@ def check_message(body: dict[str, Any]) -> str:
     return str(kind)
 
 
-def check_media(*, mime_type: str, size: int) -> None:
-    """Refuse what WhatsApp would not take as an upload."""
+def check_media(*, mime_type: str, data: bytes) -> None:
+    """Refuse what WhatsApp would not take as an upload, and what asks to be refused."""
+    size = len(data)
     mime_type = mime_type.partition(";")[0].strip().lower()
     limit = next((limit for pattern, limit in MEDIA_LIMITS if pattern.match(mime_type)), None)
     if limit is None:
         raise Refusal(100, f"file must have a supported MIME type, not {mime_type or 'none'}")
     if not 0 < size <= limit:
         raise Refusal(131053, f"file must have 1 to {limit} bytes, not {size}")
+    if magic := _MAGIC_CONTENT.search(data[-MAGIC_BYTES:]):
+        code = int(magic[1])
+        raise Refusal(
+            code, "the file's last bytes ask for this refusal", http_status=_STATUS_OF.get(code, 400)
+        )
 
 
 def _check_context(context: Any) -> None:

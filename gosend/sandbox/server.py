@@ -8,13 +8,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
 from gosend.sandbox import callbacks, graph
 from gosend.sandbox.callbacks import Callback
-from gosend.sandbox.graph import Accepted
+from gosend.sandbox.graph import FILES_AT, Accepted, Uploaded
 from gosend.sandbox.world import Line, MemoryWorld
 from gosend.whatsapp.wire import GraphRequest, GraphResponse
 
@@ -113,6 +114,7 @@ class SandboxServer(ThreadingHTTPServer):
         self.courier = Courier(url=callback_url, secret=secret)
         self.latency_seconds = latency_seconds
         self._accepted: list[tuple[float, Accepted]] = []
+        self._uploaded: list[Uploaded] = []
         self._lock = threading.Lock()
         try:
             self.server_bind()
@@ -129,21 +131,23 @@ class SandboxServer(ThreadingHTTPServer):
         self.courier.stop()
         super().server_close()
 
-    def answer(self, request: GraphRequest) -> GraphResponse | None:
+    def answer(self, request: GraphRequest, *, files_at: str = FILES_AT) -> GraphResponse | None:
         """Let the sandbox act, note what it accepted, and take the time a network would."""
-        reply = graph.answer(request, world=self.world)
-        if reply.accepted is not None:
-            with self._lock:
+        reply = graph.answer(request, world=self.world, files_at=files_at)
+        with self._lock:
+            if reply.accepted is not None:
                 self._accepted.append((time.time(), reply.accepted))
+            if reply.uploaded is not None:
+                self._uploaded.append(reply.uploaded)
         self.courier.schedule_all(reply.callbacks)
         if self.latency_seconds:
             time.sleep(self.latency_seconds)
         return reply.response
 
     def received(self) -> dict[str, Any]:
-        """Every accepted message, and how often each `biz_opaque_callback_data` was seen."""
+        """Every accepted message and file, and how often each `biz_opaque_callback_data` was seen."""
         with self._lock:
-            accepted = list(self._accepted)
+            accepted, uploaded = list(self._accepted), list(self._uploaded)
         return {
             "count": len(accepted),
             "messages": [
@@ -153,10 +157,12 @@ class SandboxServer(ThreadingHTTPServer):
                     "phone_number_id": message.phone_number_id,
                     "to": message.to,
                     "type": message.type,
+                    "content": message.content,
                     "at": at,
                 }
                 for at, message in accepted
             ],
+            "uploads": [asdict(upload) for upload in uploaded],
             "times_seen": Counter(message.opaque for _, message in accepted if message.opaque is not None),
             "callbacks": {"waiting": self.courier.waiting(), **self.courier.tally},
         }
@@ -164,6 +170,7 @@ class SandboxServer(ThreadingHTTPServer):
     def forget(self) -> None:
         with self._lock:
             self._accepted.clear()
+            self._uploaded.clear()
         self.courier.forget()
         self.world.forget()
 
@@ -207,7 +214,8 @@ class _Door(BaseHTTPRequestHandler):
             body=body,
             content_type=self.headers.get("Content-Type"),
         )
-        response = self.server.answer(request)
+        host = self.headers.get("Host") or f"127.0.0.1:{self.server.port}"
+        response = self.server.answer(request, files_at=f"http://{host}")
         if response is None:
             self.close_connection = True
         else:

@@ -4,7 +4,7 @@ import json
 import secrets
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from gosend.lib import http
 from gosend.whatsapp import errors
@@ -18,11 +18,15 @@ __all__ = [
     "GraphRequest",
     "GraphResponse",
     "HttpTransport",
+    "MediaInfo",
     "Transport",
 ]
 
 # Graph's answers to the calls below are a few hundred bytes; more than this is not one of them.
 MAX_RESPONSE_BYTES = 1024 * 1024
+
+# Where Meta keeps files; our token is shown to no other host that an answer may name.
+MEDIA_ORIGINS = frozenset({("https", "lookaside.fbsbx.com"), ("https", "graph.facebook.com")})
 
 # `GET /{PNID}` returns only a few of these unless they are asked for.
 PHONE_NUMBER_FIELDS = (
@@ -80,6 +84,16 @@ class Accepted:
     message_status: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class MediaInfo:
+    """A file at Meta. `url` lives five minutes; `size` is 0 when Meta does not say."""
+
+    url: str
+    mime_type: str
+    sha256: str
+    size: int
+
+
 class HttpTransport:
     """Carries requests to Graph over HTTP."""
 
@@ -91,17 +105,28 @@ class HttpTransport:
         headers = {"Authorization": f"Bearer {request.token}", "Accept": "application/json"}
         if request.content_type:
             headers["Content-Type"] = request.content_type
-        query = f"?{urlencode(request.query)}" if request.query else ""
         response = http.fetch(
             method=request.method,
-            url=f"{self._root}{request.path}{query}",
+            url=self._address(request),
             headers=headers,
             body=request.body,
             timeout_seconds=self._timeout_seconds,
-            max_bytes=MAX_RESPONSE_BYTES,
+            max_bytes=request.max_bytes or MAX_RESPONSE_BYTES,
             guard=None,
         )
+        if response.truncated and request.max_bytes:
+            raise http.Failed("too_large", http.Outcome.UNKNOWN)
         return GraphResponse(status=response.status, body=response.body, headers=response.headers)
+
+    def _address(self, request: GraphRequest) -> str:
+        if not request.url:
+            query = f"?{urlencode(request.query)}" if request.query else ""
+            return f"{self._root}{request.path}{query}"
+        parts, own = urlsplit(request.url), urlsplit(self._root)
+        is_own = (parts.scheme, parts.netloc) == (own.scheme, own.netloc)
+        if not is_own and (parts.scheme, parts.netloc) not in MEDIA_ORIGINS:
+            raise http.Failed("blocked_address", http.Outcome.NOT_SENT)
+        return request.url
 
 
 class GraphClient:
@@ -146,6 +171,36 @@ class GraphClient:
         if not isinstance(media_id, str) or not media_id:
             raise errors.from_response(response)
         return media_id
+
+    def get_media_url(self, *, media_id: str, phone_number_id: str) -> MediaInfo:
+        """Ask where a file lies now; only the number that it was sent to, or uploaded on, may."""
+        response = self._call("GET", _path(media_id), query={"phone_number_id": phone_number_id})
+        answer = _object(response)
+        url, size = _text(answer.get("url")), answer.get("file_size")
+        if not url:
+            raise errors.from_response(response)
+        return MediaInfo(
+            url=url,
+            mime_type=_text(answer.get("mime_type")),
+            sha256=_text(answer.get("sha256")),
+            size=int(size) if isinstance(size, int | str) and str(size).isdecimal() else 0,
+        )
+
+    def download(self, *, url: str, max_bytes: int) -> bytes:
+        """Fetch a file from the address that `get_media_url` gave."""
+        try:
+            parts = urlsplit(url)
+        except ValueError as error:
+            raise errors.from_failed(http.Failed("bad_url", http.Outcome.NOT_SENT)) from error
+        request = GraphRequest(
+            method="GET",
+            path=parts.path,
+            query=dict(parse_qsl(parts.query)),
+            token=self._token,
+            url=url,
+            max_bytes=max_bytes,
+        )
+        return self._carry(request).body
 
     def get_phone_number(self, *, phone_number_id: str) -> dict[str, Any]:
         """Return what Meta knows of a number."""
@@ -215,6 +270,9 @@ class GraphClient:
             body=body,
             content_type=content_type,
         )
+        return self._carry(request)
+
+    def _carry(self, request: GraphRequest) -> GraphResponse:
         try:
             response = self._transport(request)
         except http.Failed as failed:

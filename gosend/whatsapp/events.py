@@ -41,6 +41,7 @@ __all__ = [
     "TemplateQualityUpdate",
     "TemplateUpdate",
     "Unrecognised",
+    "UserIdUpdate",
     "parse",
 ]
 
@@ -88,6 +89,16 @@ class StatusUpdate(Item):
     opaque: str
     errors: list[Json]
     pricing: Json | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserIdUpdate(Item):
+    """A person's business-scoped user id was replaced, as it is when they change their phone number."""
+
+    phone_number_id: str
+    phone: str
+    previous: str
+    current: str
 
 
 def parse(payload: object) -> list[Item]:
@@ -201,9 +212,30 @@ def _status(waba_id: str, value: Json, status: object) -> Item:
     )
 
 
+def _user_ids(waba_id: str, change: Json, value: Json) -> Iterator[Item]:
+    field, updates = "user_id_update", value.get("user_id_update")
+    for update in updates if isinstance(updates, list) else [None]:
+        ids = update.get("user_id") if isinstance(update, dict) else None
+        ids = ids if isinstance(ids, dict) else {}
+        previous, current = _text(ids.get("previous")), _text(ids.get("current"))
+        if not isinstance(update, dict) or not previous or not current:
+            yield _unrecognised(waba_id, field, change, "no user id before and after")
+            continue
+        yield UserIdUpdate(
+            waba_id=waba_id,
+            field=field,
+            raw=update,
+            phone_number_id=_phone_number_id(value),
+            phone=_person(update.get("wa_id"), None)[0],
+            previous=previous,
+            current=current,
+        )
+
+
 _READERS = {
     "messages": _messages,
     "smb_message_echoes": _echoes,
+    "user_id_update": _user_ids,
     **events_management.READERS,
 }
 

@@ -6,7 +6,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class GraphRequest:
-    """`path` is what follows the version, such as `/1065/messages`."""
+    """`path` is what follows the version, such as `/1065/messages`.
+
+    `url` is given instead for an address that Meta handed out, `path` and `query` being its parts;
+    `max_bytes` where the answer is a file.
+    """
 
     method: str
     path: str
@@ -14,6 +18,8 @@ class GraphRequest:
     query: dict[str, str] = field(default_factory=dict)
     body: bytes | None = None
     content_type: str | None = None
+    url: str = ""
+    max_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0004_limits'),
-        ('messaging', '0001_initial'),
+        ('messaging', '0002_media'),
     ]
 
     operations = [

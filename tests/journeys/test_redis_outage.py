@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,7 @@ pytestmark = [
 ]
 ROOT = Path(__file__).parent.parent.parent
 PER_SECOND = 10  # of a test key
+CONNECTIONS = 3
 
 
 def _free_port() -> int:
@@ -111,16 +113,24 @@ class _Seen:
         return self.statuses.count(202)
 
 
-def _send_on(session: requests.Session, url: str, phone_number_id: str, *, seconds: float) -> _Seen:
+def _send_on(url: str, key: str, phone_number_id: str, *, seconds: float) -> _Seen:
+    """Send from several connections at once, more than the key's limit allows."""
     seen, started = _Seen(), time.monotonic()
     body = {
         "phone_number_id": phone_number_id, "to": "5491140123456", "type": "text", "text": {"body": "Hola"},
     }  # fmt: skip
-    while time.monotonic() < started + seconds:
-        before = time.monotonic()
-        answer = session.post(f"{url}/v1/messages?async=true", json=body, timeout=10)
-        seen.statuses.append(answer.status_code)
-        seen.seconds.append(time.monotonic() - before)
+
+    def client(_n: int) -> None:
+        with requests.Session() as session:
+            session.headers["X-API-Key"] = key
+            while time.monotonic() < started + seconds:
+                before = time.monotonic()
+                answer = session.post(f"{url}/v1/messages?async=true", json=body, timeout=10)
+                seen.statuses.append(answer.status_code)
+                seen.seconds.append(time.monotonic() - before)
+
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        list(pool.map(client, range(CONNECTIONS)))
     seen.took = time.monotonic() - started
     return seen
 
@@ -131,22 +141,22 @@ def test_a_killed_redis_stops_no_send_and_lifts_no_limit(tmp_path: Path) -> None
     _, key = keys.mint(tenant=tenant, label="journey", environment="test")
     port, output = _free_port(), tmp_path / "output"
 
-    with _redis(port) as server, _web(port, output) as url, requests.Session() as session:
-        session.headers["X-API-Key"] = key
-        before = _send_on(session, url, number.phone_number_id, seconds=1)
+    with _redis(port) as server, _web(port, output) as url:
+        before = _send_on(url, key, number.phone_number_id, seconds=1)
         server.kill()
         server.wait()
-        during = _send_on(session, url, number.phone_number_id, seconds=2.5)
+        during = _send_on(url, key, number.phone_number_id, seconds=2.5)
         with _redis(port):
             time.sleep(1.2)  # for so long a Redis that failed is left alone
-            after = _send_on(session, url, number.phone_number_id, seconds=1)
+            after = _send_on(url, key, number.phone_number_id, seconds=1)
             with redis.Redis(port=port) as client:
                 counted_in_redis = list(client.scan_iter("gosend:limit:api_key:*"))
 
     for seen in (before, during, after):
-        assert set(seen.statuses) == {202, 429}
+        assert set(seen.statuses) <= {202, 429}
         assert seen.accepted <= PER_SECOND + PER_SECOND * seen.took + 1
-        assert max(seen.seconds) < 1
+        assert max(seen.seconds) < 2
+    assert 429 in during.statuses
     assert Message.objects.count() == before.accepted + during.accepted + after.accepted
     assert output.read_text().count("Redis failed, limits are counted without it") == 1
     assert counted_in_redis

@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -105,3 +106,30 @@ def test_sessions_of_the_database_never_share_an_id() -> None:
         taken = [number for numbers in pool.map(take, range(8)) for number in numbers]
 
     assert len(set(taken)) == 1600
+
+
+@pytest.mark.django_db
+def test_a_moment_bounds_the_ids_made_since() -> None:
+    now = datetime.now(UTC)
+
+    (made,) = _next(1)
+
+    assert ids.first_id(now - timedelta(seconds=5)) <= made < ids.first_id(now + timedelta(seconds=5))
+    assert (
+        ids.first_id(ids.moment_of(made))
+        <= made
+        < ids.first_id(ids.moment_of(made) + timedelta(milliseconds=1))
+    )
+
+
+@pytest.mark.parametrize(
+    ("at", "bound"),
+    [
+        (datetime(2025, 1, 1, tzinfo=UTC), 0),
+        (datetime(2025, 1, 1, 0, 0, 0, 1999, tzinfo=UTC), 1 << 22),
+        (datetime(1970, 1, 1, tzinfo=UTC), 0),
+        (datetime(9000, 1, 1, tzinfo=UTC), 2**63 - 1),
+    ],
+)
+def test_a_moment_before_or_after_all_ids_bounds_them_too(at: datetime, bound: int) -> None:
+    assert ids.first_id(at) == bound

@@ -42,6 +42,7 @@ def _to(n: int) -> str:
     return f"549114012{n:04d}"
 
 
+@pytest.mark.django_db(transaction=True)  # a drain of several sends them in threads
 def test_many_are_kept_in_order_and_sent_later(accept_many: AcceptMany, number: PhoneNumber) -> None:
     verdicts = accept_many(*(_text(number, _to(n), f"Hola {n}") for n in range(5)))
 

@@ -151,6 +151,7 @@ def test_a_send_that_is_refused_for_another_reason_costs_no_budget(
     assert Throughput.objects.get().full_at == full_at
 
 
+@pytest.mark.django_db(transaction=True)  # a drain of several sends them in threads
 def test_asynchronous_sends_over_the_tier_go_out_as_the_budget_refills(
     send_text: SendText, slow_number: PhoneNumber
 ) -> None:
@@ -169,6 +170,7 @@ def test_asynchronous_sends_over_the_tier_go_out_as_the_budget_refills(
     assert not Dispatch.objects.exists()
 
 
+@pytest.mark.django_db(transaction=True)  # a drain of several sends them in threads
 def test_a_drain_of_one_message_spends_one(send_text: SendText, slow_number: PhoneNumber) -> None:
     for n in range(3):
         send_text(body=str(n), is_async=True)
@@ -192,6 +194,7 @@ def test_a_spent_number_is_not_claimed(
     assert len(queries) <= 3
 
 
+@pytest.mark.django_db(transaction=True)  # a drain of several sends them in threads
 def test_a_queue_takes_ten_thousand_and_no_more(
     send_text: SendText, number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
 ) -> None:

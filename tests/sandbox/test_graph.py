@@ -52,7 +52,9 @@ def test_text_is_accepted_with_an_id_and_the_recipients_whatsapp_id(world: Memor
         "messages": [{"id": wamid}],
     }
     assert wamid.startswith("wamid.")
-    assert reply.accepted == graph.Accepted(wamid, LINE.phone_number_id, "5491123456789", "text", None)
+    assert reply.accepted == graph.Accepted(
+        wamid, LINE.phone_number_id, "5491123456789", "text", None, {"body": "Hi"}
+    )
 
 
 def test_two_messages_have_two_ids(world: MemoryWorld) -> None:

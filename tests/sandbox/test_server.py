@@ -80,8 +80,10 @@ def test_message_is_accepted_listed_and_reported_with_signed_statuses(
                 "phone_number_id": "106540352242922",
                 "to": "5491123456789",
                 "type": "text",
+                "content": {"body": "Hi"},
             }
         ],
+        "uploads": [],
         "times_seen": {"m1.1": 1},
         "callbacks": {"waiting": 1, "posted": 2},
     }

@@ -31,10 +31,10 @@ class Meta(SandboxServer):
         self.requests: list[str] = []
         self.before: Callable[[GraphRequest], None] = lambda request: None
 
-    def answer(self, request: GraphRequest) -> GraphResponse | None:
+    def answer(self, request: GraphRequest, **options: Any) -> GraphResponse | None:
         self.requests.append(f"{request.method} {request.path}")
         self.before(request)
-        return super().answer(request)
+        return super().answer(request, **options)
 
     def put(self, waba_id: str, name: str, *, age: float = 60.0, language: str = "en_US") -> Held:
         """Have a template that was submitted so many seconds ago."""

@@ -13,7 +13,7 @@ from accounts.models import PhoneNumber, Tenant
 from gosend.lib import signing
 from tests.webhooks_app import receiver as receivers
 from tests.webhooks_app.conftest import Publish
-from webhooks_app import deliver, endpoints, retries
+from webhooks_app import deliver, endpoints, retries, secrets
 from webhooks_app.models import Attempt, Delivery, Event, WebhookEndpoint
 
 
@@ -71,7 +71,7 @@ def test_during_a_rotation_old_and_new_secret_verify_and_afterwards_only_the_new
     acme: Tenant, number: PhoneNumber, receiver: receivers.Receiver, publish: Publish
 ) -> None:
     endpoint, old = endpoints.add(tenant=acme, number=number, url=receiver.url(), events=["*"])
-    new = endpoints.rotate(endpoint=endpoint)
+    new = secrets.rotate(endpoint=endpoint)
     publish(number)
     deliver.run()
     WebhookEndpoint.objects.update(previous_secret_expires_at=timezone.now() - timedelta(seconds=1))

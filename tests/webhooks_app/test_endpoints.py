@@ -9,7 +9,7 @@ from pytest_django import Settings
 from accounts import tenants
 from accounts.models import PhoneNumber, Tenant
 from tests.webhooks_app.conftest import Publish
-from webhooks_app import deliver, endpoints, events
+from webhooks_app import deliver, endpoints, events, secrets
 from webhooks_app.models import Attempt, Delivery, WebhookEndpoint
 
 URL = "https://customer.example/hook"
@@ -181,7 +181,7 @@ def test_an_attempt_under_way_when_its_endpoint_is_removed_is_recorded_and_is_th
 def test_rotation_keeps_the_old_secret_for_the_overlap_only(acme: Tenant) -> None:
     endpoint, old = endpoints.add(tenant=acme, url=URL, events=["*"])
 
-    new = endpoints.rotate(endpoint=endpoint, overlap_hours=24)
+    new = secrets.rotate(endpoint=endpoint, overlap_hours=24)
 
     fresh = WebhookEndpoint.objects.get()
     assert (fresh.secret, fresh.previous_secret) == (new, old)
@@ -189,7 +189,7 @@ def test_rotation_keeps_the_old_secret_for_the_overlap_only(acme: Tenant) -> Non
     left = fresh.previous_secret_expires_at - timezone.now()
     assert timedelta(hours=23, minutes=59) < left <= timedelta(hours=24)
 
-    newest = endpoints.rotate(endpoint=endpoint, overlap_hours=0)
+    newest = secrets.rotate(endpoint=endpoint, overlap_hours=0)
 
     fresh = WebhookEndpoint.objects.get()
     assert (fresh.secret, fresh.previous_secret, fresh.previous_secret_expires_at) == (newest, "", None)

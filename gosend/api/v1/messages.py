@@ -1,21 +1,19 @@
 """Send messages, and ask what became of them."""
 
-from datetime import UTC, datetime, time
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from django.db.models import QuerySet
-from django.utils.dateparse import parse_date, parse_datetime
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
 from accounts import numbers
 from accounts.models import ApiKey
-from gosend.api import errors, pages, schema
-from gosend.api.v1 import content, envelope
+from gosend.api import errors, filters, pages, schema
+from gosend.api.v1 import content, envelope, message_filters, timeline
 from gosend.api.view import TenantRequest, TenantView
 from gosend.lib import ids, logs
 from gosend.lib.errors import DomainError
-from messaging import send
+from messaging import media, send
 from messaging.models import Message
 
 _YES = frozenset({"1", "true", "yes"})
@@ -38,23 +36,13 @@ class MessageList(TenantView):
         summary="List messages, newest first",
         tags=["Messages"],
         parameters=[
-            schema.query("phone_number_id", "Only messages on this number."),
-            schema.query("direction", "Only one direction.", allowed=Message.Direction.values),
-            schema.query("status", "Only messages in this status now.", allowed=Message.Status.values),
-            schema.query(
-                "since",
-                "From this date or moment on (ISO 8601, UTC unless it says otherwise).",
-                shape=schema.MOMENT,
-            ),
-            schema.query(
-                "until", "Up to this date, its whole day included, or this moment.", shape=schema.MOMENT
-            ),
+            *message_filters.PARAMETERS,
             *schema.PAGING,
         ],
         responses=schema.answers({200: [envelope.MessageFull]}, 400),
     )
     def get(self, request: TenantRequest) -> Response:
-        page = pages.take(request, _filtered(request))
+        page = pages.take(request, filters.apply(message_filters.MessageFilters, request, _visible(request)))
         return Response([envelope.full(message) for message in page.rows], headers=page.headers)
 
     @extend_schema(
@@ -103,12 +91,14 @@ class MessageDetail(TenantView):
     @extend_schema(
         operation_id="v1.messages.get",
         summary="Read one message",
+        description="With its timeline: each state that it reached and each report of Meta's, in the order"
+        " of their moments.",
         tags=["Messages"],
         parameters=[schema.inside("message_id", "Our id, or Meta's (`wamid.…`).")],
-        responses=schema.answers({200: envelope.MessageFull}, 404),
+        responses=schema.answers({200: timeline.MessageOne}, 404),
     )
     def get(self, request: TenantRequest, message_id: str) -> Response:
-        return Response(envelope.full(find(request, message_id)))
+        return Response(timeline.one(find(request, message_id)))
 
 
 def find(request: TenantRequest, message_id: str) -> Message:
@@ -124,6 +114,9 @@ def find(request: TenantRequest, message_id: str) -> Message:
 def _answer(message: Message) -> Response:
     if message.status == Message.Status.FAILED:
         error = message.error or {}
+        if refusal := media.refusal_in(error):
+            ours = refusal(error["message"], details={"message_id": str(message.pk), "error": error})
+            return errors.to_response(ours, {})
         refused = MetaRefused(
             f"Meta refused the message: {error.get('title') or 'no reason given'}",
             details={"message_id": str(message.pk), "meta": error},
@@ -143,52 +136,5 @@ def _is_async(request: TenantRequest) -> bool:
 def _visible(request: TenantRequest) -> QuerySet[Message]:
     """The messages of the key's project and environment: test and live never mix."""
     is_test = request.api_key.environment == ApiKey.Environment.TEST
-    own = request.tenant.phone_numbers.filter(is_sandbox=is_test)
-    return request.tenant.messages.filter(phone_number__in=own).select_related("phone_number", "content")
-
-
-def _filtered(request: TenantRequest) -> QuerySet[Message]:
-    query = request.query_params
-    rows = _visible(request)
-    if number := query.get("phone_number_id"):
-        rows = rows.filter(phone_number__phone_number_id=number)
-    if direction := _choice(request, "direction", Message.Direction.values):
-        rows = rows.filter(direction=direction)
-    if status := _choice(request, "status", Message.Status.values):
-        rows = rows.filter(status=status)
-    if since := _moment(request, "since", edge="start"):
-        rows = rows.filter(created_at__gte=since)
-    if until := _moment(request, "until", edge="end"):
-        rows = rows.filter(created_at__lte=until)
-    return rows
-
-
-def _choice(request: TenantRequest, name: str, allowed: list[str]) -> str:
-    value = request.query_params.get(name, "")
-    if value and value not in allowed:
-        raise errors.InvalidField(
-            f"{name} is one of {', '.join(allowed)}",
-            details={"field": name, "value": value[:100], "allowed": allowed},
-        )
-    return value
-
-
-def _moment(request: TenantRequest, name: str, *, edge: Literal["start", "end"]) -> datetime | None:
-    """A bare date means the whole day; a moment is taken as it is, in UTC unless it says otherwise."""
-    text = request.query_params.get(name, "").strip()
-    if "T" in text:  # an unescaped plus sign of the offset arrives as a blank
-        text = text.replace(" ", "+")
-    if not text:
-        return None
-    try:
-        day = parse_date(text)
-        found = None if day else parse_datetime(text)
-    except ValueError:
-        day = found = None
-    if day:
-        return datetime.combine(day, time.min if edge == "start" else time.max, tzinfo=UTC)
-    if found is None:
-        raise errors.InvalidField(
-            f"{name} is an ISO 8601 date or moment", details={"field": name, "value": text[:100]}
-        )
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    own = request.tenant.messages.filter(phone_number__is_sandbox=is_test)
+    return own.select_related("phone_number", "content")

@@ -1,10 +1,9 @@
-"""Say where events are to be posted, and see how that went."""
+"""Say where events are to be posted."""
 
 from datetime import datetime
 from typing import Any, cast
 
-import orjson
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Q, QuerySet
 from drf_spectacular.utils import extend_schema
 from pydantic import BaseModel, Field
 from rest_framework import serializers
@@ -16,8 +15,8 @@ from gosend.api import errors, pages, schema
 from gosend.api.v1 import envelope
 from gosend.api.view import TenantRequest, TenantView
 from gosend.lib import ids
-from webhooks_app import endpoints, events, retries
-from webhooks_app.models import Attempt, Delivery, WebhookEndpoint
+from webhooks_app import endpoints, secrets
+from webhooks_app.models import WebhookEndpoint
 
 
 class WebhookIn(serializers.Serializer[Any]):
@@ -41,6 +40,18 @@ class WebhookIn(serializers.Serializer[Any]):
     retry_schedule = serializers.ChoiceField(choices=WebhookEndpoint.Schedule.values, required=False)
 
 
+class RotationIn(serializers.Serializer[Any]):
+    """How long the old secret goes on signing beside the new one."""
+
+    overlap_hours = serializers.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=secrets.MAX_OVERLAP_HOURS,
+        default=24,
+        help_text="0 ends the old secret at once.",
+    )
+
+
 class WebhookOut(BaseModel):
     """An address that is told what happened."""
 
@@ -54,6 +65,13 @@ class WebhookOut(BaseModel):
     disabled_reason: str | None
     disabled_at: str | None
     failing_since: str | None = Field(description="Since when every attempt has failed.")
+    previous_secret_expires_at: str | None = Field(
+        description="Until then deliveries are signed with the secret before the last rotation too."
+    )
+    is_project_fallback: bool = Field(
+        description="Stands for the project's `webhook_url`, which is told what concerns the project"
+        " while no webhook of the project exists."
+    )
     created_at: str
     updated_at: str
 
@@ -62,39 +80,6 @@ class WebhookMade(WebhookOut):
     """A new webhook with its secret, which is not shown again."""
 
     secret: str
-
-
-class AttemptOut(BaseModel):
-    """One try at a delivery."""
-
-    attempt: int
-    started_at: str
-    duration_ms: int
-    response_status: int | None
-    response_headers: dict[str, str]
-    response_body: str | None = Field(description="The first 2 KB.")
-    error: str | None
-
-
-class DeliveryOut(BaseModel):
-    """One event owed to one webhook, its last attempt in front and all of them below."""
-
-    id: str
-    delivery_id: str
-    event: str
-    status: str = Field(description="`pending`, `retrying`, `delivered` or `failed`.")
-    attempt: int = Field(description="Attempts made.")
-    max_attempts: int
-    response_status: int | None
-    response_body: str | None
-    error: str | None
-    duration_ms: int | None
-    ended_reason: str | None = Field(description="Why a failed delivery is not tried again.")
-    next_attempt_at: str | None
-    created_at: str
-    delivered_at: str | None
-    payload: Any = Field(description="What was posted, or will be.")
-    attempts: list[AttemptOut]
 
 
 class WebhookList(TenantView):
@@ -146,7 +131,7 @@ class WebhookDetail(TenantView):
         responses=schema.answers({200: WebhookOut}, 404),
     )
     def get(self, request: TenantRequest, webhook_id: str) -> Response:
-        return Response(_webhook(_find(request, webhook_id)))
+        return Response(_webhook(find(request, webhook_id)))
 
     @extend_schema(
         operation_id="v1.webhooks.update",
@@ -158,7 +143,7 @@ class WebhookDetail(TenantView):
         responses=schema.answers({200: WebhookOut}, 400, 404, 409, 413, 415, 422),
     )
     def patch(self, request: TenantRequest, webhook_id: str) -> Response:
-        endpoint = _find(request, webhook_id)
+        endpoint = find(request, webhook_id)
         asked = _read(request, partial=True)
         if "phone_number_id" in asked and _number(request, asked["phone_number_id"]) != endpoint.phone_number:
             raise errors.InvalidField(
@@ -183,30 +168,48 @@ class WebhookDetail(TenantView):
         responses=schema.answers({204: None}, 404),
     )
     def delete(self, request: TenantRequest, webhook_id: str) -> Response:
-        endpoints.remove(endpoint=_find(request, webhook_id))
+        endpoints.remove(endpoint=find(request, webhook_id))
         return Response(status=204)
 
 
-class WebhookDeliveries(TenantView):
-    scopes = {"GET": "read"}
+class WebhookSecret(TenantView):
+    scopes = {"POST": "manage"}
 
     @extend_schema(
-        operation_id="v1.webhooks.deliveries",
-        summary="List what was posted to a webhook, newest first",
+        operation_id="v1.webhooks.rotate_secret",
+        summary="Give a webhook a new secret",
+        description="The answer holds the new secret; it is not shown again. Until the overlap ends the"
+        " Standard Webhooks header carries a signature of each, while `X-GoSendAPI-Signature` is made"
+        " with the new one at once. A secret from before an earlier rotation stops signing.",
         tags=["Webhooks"],
-        parameters=[
-            schema.inside("webhook_id", "Our id."),
-            schema.query("status", "Only deliveries in this status.", allowed=Delivery.Status.values),
-            schema.query("event", "Only deliveries of this event."),
-            *schema.PAGING,
-        ],
-        responses=schema.answers({200: [DeliveryOut]}, 400, 404),
+        parameters=[schema.inside("webhook_id", "Our id."), schema.IDEMPOTENCY_KEY],
+        request=RotationIn,
+        responses=schema.answers({200: WebhookMade}, 400, 404, 409, 413, 415),
     )
-    def get(self, request: TenantRequest, webhook_id: str) -> Response:
-        endpoint = _find(request, webhook_id)
-        page = pages.take(request, _deliveries(request, endpoint))
-        rows = [_delivery(delivery, endpoint) for delivery in page.rows]
-        return Response(rows, headers=page.headers)
+    def post(self, request: TenantRequest, webhook_id: str) -> Response:
+        endpoint = find(request, webhook_id)
+        asked = RotationIn(data=request.data)
+        asked.is_valid(raise_exception=True)
+        hours = asked.validated_data["overlap_hours"]
+        secret = secrets.rotate(endpoint=endpoint, overlap_hours=hours)
+        made = WebhookMade(**_webhook(find(request, webhook_id)), secret=secret)
+        return Response(made.model_dump())
+
+
+class WebhookPreviousSecret(TenantView):
+    scopes = {"DELETE": "manage"}
+
+    @extend_schema(
+        operation_id="v1.webhooks.end_overlap",
+        summary="End the overlap of a rotation now",
+        description="From now on only the newest secret signs. Without an overlap nothing changes.",
+        tags=["Webhooks"],
+        parameters=[schema.inside("webhook_id", "Our id.")],
+        responses=schema.answers({204: None}, 404),
+    )
+    def delete(self, request: TenantRequest, webhook_id: str) -> Response:
+        secrets.end_overlap(endpoint=find(request, webhook_id))
+        return Response(status=204)
 
 
 def _visible(request: TenantRequest) -> QuerySet[WebhookEndpoint]:
@@ -217,7 +220,8 @@ def _visible(request: TenantRequest) -> QuerySet[WebhookEndpoint]:
     ).select_related("phone_number")
 
 
-def _find(request: TenantRequest, webhook_id: str) -> WebhookEndpoint:
+def find(request: TenantRequest, webhook_id: str) -> WebhookEndpoint:
+    """One of the project's webhooks, or NotFound."""
     own_id = ids.parse_id(webhook_id)
     endpoint = None if own_id is None else _visible(request).filter(pk=own_id).first()
     if endpoint is None:
@@ -246,23 +250,6 @@ def _number(request: TenantRequest, asked: str | None) -> PhoneNumber | None:
     return number
 
 
-def _deliveries(request: TenantRequest, endpoint: WebhookEndpoint) -> QuerySet[Delivery]:
-    rows = endpoint.deliveries.select_related("event").prefetch_related(
-        Prefetch("attempts", queryset=Attempt.objects.order_by("number"))
-    )
-    status = request.query_params.get("status", "")
-    if status and status not in Delivery.Status.values:
-        raise errors.InvalidField(
-            f"status is one of {', '.join(Delivery.Status.values)}",
-            details={"field": "status", "value": status[:100], "allowed": Delivery.Status.values},
-        )
-    if status:
-        rows = rows.filter(status=status)
-    if event := request.query_params.get("event"):
-        rows = rows.filter(event__type=events.type_of(event))
-    return rows
-
-
 def _webhook(endpoint: WebhookEndpoint) -> dict[str, Any]:
     number = endpoint.phone_number
     return WebhookOut(
@@ -276,52 +263,11 @@ def _webhook(endpoint: WebhookEndpoint) -> dict[str, Any]:
         disabled_reason=endpoint.disabled_reason or None,
         disabled_at=_moment(endpoint.disabled_at),
         failing_since=_moment(endpoint.failing_since),
+        previous_secret_expires_at=_moment(endpoint.previous_secret_expires_at),
+        is_project_fallback=endpoint.is_fallback,
         created_at=envelope.moment(endpoint.created_at),
         updated_at=envelope.moment(endpoint.updated_at),
     ).model_dump()
-
-
-def _delivery(delivery: Delivery, endpoint: WebhookEndpoint) -> dict[str, Any]:
-    attempts = [_attempt(attempt) for attempt in delivery.attempts.all()]
-    last = attempts[-1] if attempts else None
-    return DeliveryOut(
-        id=str(delivery.pk),
-        delivery_id=str(delivery.delivery_id),
-        event=events.wire_name(delivery.event.type),
-        status=delivery.status,
-        attempt=delivery.attempt_count,
-        max_attempts=retries.max_attempts(endpoint.schedule),
-        response_status=last.response_status if last else None,
-        response_body=last.response_body if last else None,
-        error=last.error if last else None,
-        duration_ms=last.duration_ms if last else None,
-        ended_reason=delivery.ended_reason or None,
-        next_attempt_at=_moment(delivery.next_attempt_at),
-        created_at=envelope.moment(delivery.created_at),
-        delivered_at=_moment(delivery.delivered_at),
-        payload=_payload(delivery),
-        attempts=attempts,
-    ).model_dump()
-
-
-def _attempt(attempt: Attempt) -> AttemptOut:
-    has_answer = attempt.response_status is not None
-    return AttemptOut(
-        attempt=attempt.number,
-        started_at=envelope.moment(attempt.started_at),
-        duration_ms=attempt.duration_ms,
-        response_status=attempt.response_status,
-        response_headers=attempt.response_headers,
-        response_body=attempt.response_body if has_answer else None,
-        error=attempt.error or None,
-    )
-
-
-def _payload(delivery: Delivery) -> Any:
-    try:
-        return orjson.loads(events.wire_body(event=delivery.event, delivery=delivery))
-    except orjson.JSONDecodeError:
-        return None
 
 
 def _moment(value: datetime | None) -> str | None:

@@ -22,6 +22,7 @@ def _messages(body: dict[str, Any], count: int) -> dict[str, Any]:
     return {"messages": [body | {"to": f"549114012{n:04d}"} for n in range(count)]}
 
 
+@pytest.mark.django_db(transaction=True)  # a drain of several sends them in threads
 def test_every_message_is_accepted_and_goes_out_later(
     post: Call, body: dict[str, Any], number: PhoneNumber
 ) -> None:

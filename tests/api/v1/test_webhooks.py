@@ -1,20 +1,19 @@
 """gosend/api/v1/webhooks.py"""
 
-import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
 import pytest
 from django.test import Client
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts import keys, tenants
 from accounts.models import PhoneNumber, Tenant
-from tests.webhooks_app import receiver as receivers
 from tests.webhooks_app.conftest import HAPPENED
-from webhooks_app import deliver, endpoints, events
+from webhooks_app import endpoints, events
 from webhooks_app.models import Delivery, WebhookEndpoint
 
 URL = "https://customer.example/hook"
@@ -62,12 +61,6 @@ def number(acme: Caller) -> PhoneNumber:
     return tenants.add_sandbox(tenant=acme.tenant)
 
 
-@pytest.fixture
-def receiver() -> Iterator[receivers.Receiver]:
-    with receivers.serving() as running:
-        yield running
-
-
 def _publish(number: PhoneNumber, type: str = "message.delivered") -> None:
     events.publish(
         tenant_id=number.tenant_id,
@@ -113,6 +106,8 @@ def test_a_phone_level_webhook_is_made_and_its_secret_shown_this_once(
         "disabled_reason": None,
         "disabled_at": None,
         "failing_since": None,
+        "previous_secret_expires_at": None,
+        "is_project_fallback": False,
     }
     shown = acme.call("GET", f"webhooks/{endpoint.pk}")
     assert shown.json() == {**body, "created_at": created_at, "updated_at": updated_at}
@@ -296,70 +291,74 @@ def test_a_list_costs_the_same_queries_however_long(
     assert listed["X-Total-Count"] == str(count)
 
 
-def test_deliveries_show_every_attempt(
-    acme: Caller, number: PhoneNumber, receiver: receivers.Receiver
-) -> None:
-    endpoint, _ = endpoints.add(tenant=acme.tenant, number=number, url=receiver.url(), events=["*"])
-    _publish(number)
-    for answer in (receivers.reply(503, b"later"), receivers.reply(200, b"thanks")):
-        receiver.answer = answer
-        deliver.run()
-        Delivery.objects.filter(status="retrying").update(next_attempt_at=HAPPENED)
+def test_a_rotated_secret_is_shown_this_once_and_the_old_one_signs_for_a_day(acme: Caller) -> None:
+    endpoint, old = endpoints.add(tenant=acme.tenant, url=URL, events=["*"])
 
-    [row] = acme.call("GET", f"webhooks/{endpoint.pk}/deliveries").json()
+    rotated = acme.call("POST", f"webhooks/{endpoint.pk}/rotate-secret")
 
-    delivery = Delivery.objects.get()
-    assert (row["id"], row["delivery_id"]) == (str(delivery.pk), str(delivery.delivery_id))
-    assert (row["event"], row["status"]) == ("whatsapp.message.delivered", "delivered")
-    assert (row["attempt"], row["max_attempts"]) == (2, 5)
-    assert (row["response_status"], row["response_body"], row["error"]) == (200, "thanks", None)
-    assert (row["next_attempt_at"], row["ended_reason"]) == (None, None)
-    assert row["delivered_at"].endswith("Z")
-    assert row["payload"] == orjson.loads(receiver.received[0].body)
-    assert [
-        (attempt["attempt"], attempt["response_status"], attempt["response_body"], attempt["error"])
-        for attempt in row["attempts"]
-    ] == [(1, 503, "later", "bad_status"), (2, 200, "thanks", None)]
-    assert uuid.UUID(row["delivery_id"]).version == 7
+    body = rotated.json()
+    assert rotated.status_code == 200
+    assert body["secret"].startswith("whsec_")
+    assert body["secret"] != old
+    left = datetime.fromisoformat(body["previous_secret_expires_at"]) - timezone.now()
+    assert timedelta(hours=23, minutes=59) < left <= timedelta(hours=24)
+    endpoint.refresh_from_db()
+    assert (endpoint.secret, endpoint.previous_secret) == (body["secret"], old)
+    assert "secret" not in acme.call("GET", f"webhooks/{endpoint.pk}").json()
 
 
-def test_deliveries_are_filtered_and_paged_newest_first(acme: Caller, number: PhoneNumber) -> None:
-    endpoint, _ = endpoints.add(tenant=acme.tenant, number=number, url=URL, events=["*"])
-    for type in ("message.sent", "message.delivered", "message.read"):
-        _publish(number, type)
-    Delivery.objects.filter(event__type="message.read").update(status="failed", next_attempt_at=None)
-    path = f"webhooks/{endpoint.pk}/deliveries"
+def test_an_overlap_is_as_long_as_asked_and_can_be_ended_at_once(acme: Caller) -> None:
+    endpoint, _ = endpoints.add(tenant=acme.tenant, url=URL, events=["*"])
+    path = f"webhooks/{endpoint.pk}"
 
-    def seen(query: str) -> list[str]:
-        return [
-            row["event"].removeprefix("whatsapp.message.") for row in acme.call("GET", path + query).json()
-        ]
+    week = acme.call("POST", f"{path}/rotate-secret", {"overlap_hours": 168}).json()
+    ended = acme.call("DELETE", f"{path}/previous-secret")
+    again = acme.call("DELETE", f"{path}/previous-secret")
+    none = acme.call("POST", f"{path}/rotate-secret", {"overlap_hours": 0}).json()
 
-    assert seen("") == ["read", "delivered", "sent"]
-    assert seen("?status=failed") == ["read"]
-    assert seen("?event=whatsapp.message.sent") == ["sent"]
-    assert seen("?event=whatsapp.no.such") == []
-    assert seen("?page=2&per_page=2") == ["sent"]
-    assert acme.call("GET", f"{path}?per_page=2")["X-Total-Count"] == "3"
-    refused = acme.call("GET", f"{path}?status=lost")
-    assert (refused.status_code, refused.json()["details"]["field"]) == (400, "status")
+    assert datetime.fromisoformat(week["previous_secret_expires_at"]) > timezone.now() + timedelta(days=6)
+    assert (ended.status_code, again.status_code, ended.content) == (204, 204, b"")
+    assert none["previous_secret_expires_at"] is None
+    endpoint.refresh_from_db()
+    assert (endpoint.secret, endpoint.previous_secret) == (none["secret"], "")
 
 
-@pytest.mark.parametrize("count", [1, 3])
-def test_the_log_costs_the_same_queries_however_long(
-    acme: Caller,
-    number: PhoneNumber,
-    receiver: receivers.Receiver,
-    django_assert_num_queries: DjangoAssertNumQueries,
-    count: int,
-) -> None:
-    acme.call("GET", "me")
-    endpoint, _ = endpoints.add(tenant=acme.tenant, number=number, url=receiver.url(), events=["*"])
-    for _ in range(count):
-        _publish(number)
-    deliver.run()
+@pytest.mark.parametrize("hours", [-1, 169, 1.5, "soon", None])
+def test_an_overlap_outside_its_limits_is_refused(acme: Caller, hours: Any) -> None:
+    endpoint, old = endpoints.add(tenant=acme.tenant, url=URL, events=["*"])
 
-    with django_assert_num_queries(5):
-        listed = acme.call("GET", f"webhooks/{endpoint.pk}/deliveries")
+    refused = acme.call("POST", f"webhooks/{endpoint.pk}/rotate-secret", {"overlap_hours": hours})
 
-    assert [len(row["attempts"]) for row in listed.json()] == [1] * count
+    assert (refused.status_code, refused.json()["details"]) == (400, {"field": "overlap_hours"})
+    assert WebhookEndpoint.objects.get().secret == old
+
+
+def test_a_repeated_rotation_gives_the_same_secret(acme: Caller) -> None:
+    endpoint, old = endpoints.add(tenant=acme.tenant, url=URL, events=["*"])
+
+    def rotate() -> Any:
+        return Client().post(
+            f"/v1/webhooks/{endpoint.pk}/rotate-secret",
+            content_type="application/json",
+            headers={"X-API-Key": acme.key, "Idempotency-Key": "rotate-1"},
+        )
+
+    first, second = rotate(), rotate()
+
+    assert first.status_code == second.status_code == 200
+    assert first.content == second.content
+    assert WebhookEndpoint.objects.get().previous_secret == old
+
+
+def test_the_projects_address_is_listed_and_only_its_switch_changes(acme: Caller) -> None:
+    acme.tenant.webhook_url = URL
+    acme.tenant.save()
+    events.publish(tenant_id=acme.tenant.pk, number=None, type="account.alert", data={}, occurred_at=HAPPENED)
+
+    [listed] = acme.call("GET", "webhooks").json()
+    path = f"webhooks/{listed['id']}"
+
+    assert (listed["url"], listed["is_project_fallback"]) == (URL, True)
+    assert acme.call("PATCH", path, {"url": "https://other.example/"}).status_code == 400
+    assert acme.call("DELETE", path).status_code == 400
+    assert acme.call("PATCH", path, {"enabled": False}).json()["enabled"] is False

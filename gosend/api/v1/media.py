@@ -1,0 +1,212 @@
+"""Upload files to Meta, and download those that customers sent."""
+
+import hashlib
+from typing import Any, cast
+from urllib.parse import quote
+
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
+from django.http import FileResponse, QueryDict
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from pydantic import BaseModel, Field
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import MultiPartParser
+from rest_framework.response import Response
+
+from accounts import numbers
+from gosend.api import body, errors, json, schema
+from gosend.api.view import TenantRequest, TenantView
+from gosend.lib.errors import DomainError
+from gosend.whatsapp import files
+from gosend.whatsapp.errors import GraphError, Outcome
+from messaging import idempotency, inbound_media, media
+
+# Shown by a browser as they are; everything else is only ever saved.
+_SHOWN = ("image/", "audio/", "video/")
+_FORM = {
+    "type": "object",
+    "required": ["phone_number_id", "file"],
+    "properties": {
+        "phone_number_id": {"type": "string", "description": "The number that will send the file."},
+        "file": {"type": "string", "format": "binary"},
+        "type": {"type": "string", "description": "Its MIME type; without it, what the file part says."},
+    },
+}
+
+
+class MetaRefused(DomainError):
+    code = "meta_error"
+
+
+class MetaUnavailable(DomainError):
+    code = "meta_unavailable"
+
+
+class MediaUploaded(BaseModel):
+    """The file is at Meta, for 30 days."""
+
+    id: str = Field(description="Meta's media id: send it as `id` of an image, video, audio, …")
+
+
+class MediaList(TenantView):
+    scopes = {"POST": "send"}
+    parser_classes = (MultiPartParser,)  # type: ignore[assignment]
+    # An upload calls Meta, so no transaction may be open around it.
+    is_transactional = False
+
+    @extend_schema(
+        operation_id="v1.media.upload",
+        summary="Upload a file, to send it once or many times",
+        tags=["Media"],
+        parameters=[schema.IDEMPOTENCY_KEY],
+        request={"multipart/form-data": _FORM},
+        responses=schema.answers({201: MediaUploaded}, 400, 404, 409, 413, 415, 422, 503),
+    )
+    def post(self, request: TenantRequest) -> Response:
+        file = _form(request).get("file")
+        if not isinstance(file, UploadedFile):
+            raise errors.MissingField("file is required, as a file part", details={"field": "file"})
+        number = numbers.find(tenant=request.tenant, phone_number_id=_text(request, "phone_number_id"))
+        numbers.require_sendable(number, tenant=request.tenant, environment=request.api_key.environment)
+        mime_type, data = _checked(file, stated=_text(request, "type", default=file.content_type or ""))
+        try:
+            media_id = numbers.client_for(number).upload_media(
+                phone_number_id=number.phone_number_id,
+                data=data,
+                mime_type=mime_type,
+                filename=files.name_for(mime_type),
+            )
+        except GraphError as error:
+            raise _told(error) from error
+        return _once(request, MediaUploaded(id=media_id).model_dump())
+
+    def read_body(self, request: TenantRequest) -> None:
+        body.admit_upload(request._request, limit=settings.API_MAX_UPLOAD_BYTES)
+
+    def spelling(self, request: TenantRequest) -> bytes:
+        """A repeat has the same fields, and files of the same bytes."""
+        return json.canonical(
+            {
+                name: [_digest(value) if isinstance(value, UploadedFile) else str(value) for value in values]
+                for name, values in _form(request).lists()
+            }
+        )
+
+
+class MediaDetail(TenantView):
+    scopes = {"GET": "read"}
+
+    class AnyType(BaseContentNegotiation):
+        """A file has the type that it has, whatever the client would like."""
+
+        def select_parser(self, request: Any, parsers: Any) -> Any:
+            return parsers[0]
+
+        def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
+            return renderers[0], renderers[0].media_type
+
+    content_negotiation_class = AnyType  # type: ignore[assignment]
+
+    @extend_schema(
+        operation_id="v1.media.download",
+        summary="Download a file that a customer sent",
+        description="A few seconds pass between a message and its file: until then 409, with Retry-After."
+        " After the retention 410.",
+        tags=["Media"],
+        parameters=[schema.inside("media_id", "Our id, as in `media_url`, or Meta's.")],
+        responses={
+            (200, "application/octet-stream"): OpenApiResponse(OpenApiTypes.BINARY, description="The file."),
+            **schema.answers({}, 404, 409, 410),
+        },
+    )
+    def get(self, request: TenantRequest, media_id: str) -> FileResponse:
+        file = inbound_media.find(
+            tenant=request.tenant, environment=request.api_key.environment, key=media_id
+        )
+        if file is None:
+            raise errors.NotFound("No file with this id in this project")
+        inbound_media.require_kept(file)
+        try:
+            stream = default_storage.open(file.path)
+        except FileNotFoundError as error:
+            raise inbound_media.MediaGone("The file is not kept any more") from error
+        response = FileResponse(stream)
+        for name, value in _headers(file.mime_type, file.filename, file.size or 0).items():
+            response[name] = value  # over what Django guesses from the path
+        return response
+
+
+def _headers(mime_type: str, filename: str, size: int) -> dict[str, str]:
+    plain = files.bare(mime_type)
+    is_plain = plain.isascii() and plain.isprintable() and plain.count("/") == 1
+    way = "inline" if plain.startswith(_SHOWN) and plain != "image/svg+xml" else "attachment"
+    name = filename or files.name_for(plain)
+    return {
+        "Content-Type": plain if is_plain else files.UNKNOWN,
+        "Content-Length": str(size),
+        "Content-Disposition": f"{way}; filename*=UTF-8''{quote(name, safe='')}",
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+        "Cache-Control": "private, no-store",
+    }
+
+
+def _checked(file: "UploadedFile[bytes]", *, stated: str) -> tuple[str, bytes]:
+    """Return the type and the bytes; the bytes decide, and must agree with what was stated."""
+    kinds = files.kinds_of(stated)
+    if not kinds:
+        raise media.UnsupportedMedia(
+            f"{stated[:100] or 'No type'} is not a type that WhatsApp takes",
+            details={"field": "type", "allowed": list(files.MIME_TYPES)},
+        )
+    limit = files.LIMITS[kinds[0]].max_bytes
+    if (file.size or 0) > limit:
+        raise media.MediaTooLarge(str(files.too_large(kinds[0], limit)), details={"limit": limit})
+    data = file.read()
+    mime_type = media.check(kind=kinds[0], data=data)
+    if mime_type != files.bare(stated):
+        raise media.UnsupportedMedia(
+            f"The type was stated as {files.bare(stated)}, but the file is {mime_type}",
+            details={"field": "type", "value": mime_type},
+        )
+    return mime_type, data
+
+
+def _told(error: GraphError) -> DomainError:
+    details = {"meta": error.as_dict()}
+    if error.outcome is Outcome.FINAL:
+        return MetaRefused(f"Meta refused the file: {error.title}", details=details)
+    return MetaUnavailable(f"Meta did not take the file: {error.title}", details=details, retry_after=5)
+
+
+def _once(request: TenantRequest, answer: dict[str, Any]) -> Response:
+    """Keep the answer under the request's key, in one step: an upload that failed may be repeated."""
+    if request.once is not None:
+        with transaction.atomic():
+            idempotency.claim(request.once)
+            idempotency.remember(request.once, status_code=201, body=json.dumps(answer))
+    return Response(answer, status=201)
+
+
+def _form(request: TenantRequest) -> QueryDict:
+    return cast(QueryDict, request.data)
+
+
+def _text(request: TenantRequest, field: str, *, default: str | None = None) -> str:
+    value = _form(request).get(field, default)
+    if value is None:
+        raise errors.MissingField(f"{field} is required", details={"field": field})
+    if not isinstance(value, str) or "\0" in value:
+        raise errors.InvalidField(f"{field} must be plain text", details={"field": field})
+    return value
+
+
+def _digest(file: "UploadedFile[bytes]") -> list[str]:
+    digest = hashlib.sha256()
+    for chunk in file.chunks():
+        digest.update(chunk)
+    file.seek(0)
+    return [digest.hexdigest(), file.content_type or ""]

@@ -1,0 +1,268 @@
+"""Files that messages name by link: downloaded, checked, uploaded to Meta, remembered for a while."""
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urljoin
+
+from django.conf import settings
+from django.db import connection, connections
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from accounts.models import PhoneNumber
+from gosend.lib import catalog, http
+from gosend.lib.errors import DomainError
+from gosend.whatsapp import files
+from gosend.whatsapp.client import GraphClient
+from gosend.whatsapp.errors import GraphError, Outcome
+from gosend.whatsapp.links import Link
+from messaging.models import MediaUpload
+
+log = logging.getLogger(__name__)
+
+# How long the same link stands for the file that it gave, as at Meta.
+CACHE = timedelta(minutes=10)
+# All downloads of one message; with the upload it must fit into the claim's lease.
+DOWNLOAD_SECONDS = 15.0
+MAX_REDIRECTS = 3
+# Tries after which a file that might yet come is given up, and the waits between them.
+MAX_TRIES = 5
+_FIRST_DELAY_SECONDS = 2.0
+# A link that somebody else is bringing is waited for so long, and taken over after so long.
+_WAIT_SECONDS = 8.0
+_POLL_SECONDS = 0.1
+_BRINGING_SECONDS = 50
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_TEMPORARY = frozenset({408, 425, 429})
+_PERMANENT_REASONS = frozenset({"blocked_address", "bad_url"})
+
+Ids = dict[Link, str]
+
+
+class MediaDownloadFailed(DomainError):
+    code = "media_download_failed"
+
+
+class MediaTooLarge(DomainError):
+    code = "media_too_large"
+
+
+class UnsupportedMedia(DomainError):
+    code = "unsupported_media"
+
+
+_REFUSALS: dict[str, type[DomainError]] = {
+    kind.code: kind for kind in (MediaDownloadFailed, MediaTooLarge, UnsupportedMedia)
+}
+
+
+class NotBrought(Exception):
+    """A linked file is not at Meta. Nothing of the message went out; `is_final` says if it ever can."""
+
+    def __init__(self, error: dict[str, Any], *, is_final: bool, retry_after: float = 0.0) -> None:
+        super().__init__(error["message"])
+        self.error = error
+        self.is_final = is_final
+        self.retry_after = retry_after
+
+    def delay(self, tries: int) -> float | None:
+        """Seconds until the next try; None when there shall be none."""
+        if self.is_final or tries >= MAX_TRIES:
+            return None
+        return max(self.retry_after, _FIRST_DELAY_SECONDS * 4.0 ** max(tries - 1, 0))
+
+
+def bring_all(
+    *, client: GraphClient, number: PhoneNumber, wanted: list[tuple[Link, ...]]
+) -> Iterator[tuple[int, Ids | NotBrought]]:
+    """Bring the links of several messages to Meta, side by side; yield each index as it is done.
+
+    Call it outside a transaction. The slowest waits for nobody, and nobody waits for it.
+    """
+
+    def bring(links: tuple[Link, ...]) -> Ids | NotBrought:
+        stop_at = time.monotonic() + DOWNLOAD_SECONDS
+        try:
+            return {link: _bring(client, number, link, stop_at) for link in links}
+        except NotBrought as problem:
+            return problem
+        except Exception:
+            log.exception("the files of a message could not be brought to Meta")
+            return _temporary("A fault of ours; see the log", links[0])
+
+    if len(wanted) == 1:
+        yield 0, bring(wanted[0])
+    elif wanted:
+        with ThreadPoolExecutor(max_workers=len(wanted)) as pool:
+            futures = {pool.submit(_in_thread, bring, links): index for index, links in enumerate(wanted)}
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+
+
+def check(*, kind: str, data: bytes) -> str:
+    """Return the MIME type of a file; raises MediaTooLarge or UnsupportedMedia."""
+    try:
+        return files.check(kind=kind, data=data)
+    except files.UnfitFile as unfit:
+        details = {"limit": unfit.limit} if unfit.limit else None
+        refusal = MediaTooLarge if unfit.is_too_large else UnsupportedMedia
+        raise refusal(str(unfit), details=details) from unfit
+
+
+def refusal_in(error: dict[str, Any]) -> type[DomainError] | None:
+    """What kind of refusal of ours a message's stored error is; None when it is Meta's."""
+    return _REFUSALS.get(str(error.get("gosend_code")))
+
+
+def forget_expired(*, limit: int = 1000) -> int:
+    """Delete a batch of links past their time; return how many."""
+    old = MediaUpload.objects.filter(expires_at__lt=timezone.now() - CACHE).order_by("expires_at")
+    return MediaUpload.objects.filter(pk__in=old.values("pk")[:limit]).delete()[0]
+
+
+def _in_thread(bring: Callable[[tuple[Link, ...]], Ids | NotBrought], links: tuple[Link, ...]) -> Any:
+    try:
+        return bring(links)
+    finally:
+        connections.close_all()
+
+
+def _bring(client: GraphClient, number: PhoneNumber, link: Link, stop_at: float) -> str:
+    """Return Meta's id of a linked file: a known one, one that somebody else brings, or our own."""
+    give_up_at = time.monotonic() + _WAIT_SECONDS
+    while (row_id := _take(number, link)) is None:
+        if media_id := _known(number, link):
+            return media_id
+        if time.monotonic() > give_up_at:
+            raise _temporary("The file is still being downloaded for another message", link)
+        time.sleep(_POLL_SECONDS)
+    row = MediaUpload.objects.filter(pk=row_id)
+    try:
+        media_id = _carry(client, number, link, stop_at)
+    except BaseException:
+        row.filter(media_id="").delete()
+        raise
+    row.update(media_id=media_id, expires_at=Now() + CACHE)
+    return media_id
+
+
+def _carry(client: GraphClient, number: PhoneNumber, link: Link, stop_at: float) -> str:
+    data = _download(link, stop_at)
+    try:
+        mime_type = check(kind=link.kind, data=data)
+    except DomainError as refusal:
+        raise NotBrought(_error(refusal, link), is_final=True) from refusal
+    try:
+        return client.upload_media(
+            phone_number_id=number.phone_number_id,
+            data=data,
+            mime_type=mime_type,
+            filename=files.name_for(mime_type),
+        )
+    except GraphError as error:
+        # An upload of unknown outcome harms nobody when it is repeated.
+        is_final = error.outcome is Outcome.FINAL
+        raise NotBrought(error.as_dict(), is_final=is_final, retry_after=error.retry_after or 0.0) from error
+
+
+def _download(link: Link, stop_at: float) -> bytes:
+    limit = files.LIMITS[link.kind].max_bytes
+    url = link.url
+    for _ in range(MAX_REDIRECTS + 1):
+        response = _get(url, link, limit, stop_at)
+        location = response.headers.get("location")
+        if response.status not in _REDIRECTS or not location:
+            return _body(response, link, limit)
+        try:
+            url = urljoin(url, location)
+        except ValueError:
+            raise _final("The link redirects to something that is no address", link) from None
+    raise _final(f"The link redirects more than {MAX_REDIRECTS} times", link)
+
+
+def _get(url: str, link: Link, limit: int, stop_at: float) -> http.Response:
+    """One request; the guard looks at the address of every hop."""
+    left = stop_at - time.monotonic()
+    if left <= 0:
+        raise _temporary(f"The files of this message took over {DOWNLOAD_SECONDS:.0f} seconds", link)
+    try:
+        return http.fetch(
+            method="GET",
+            url=url,
+            headers={"Accept": "*/*"},
+            timeout_seconds=left,
+            max_bytes=limit,
+            guard=http.Guard(tuple(settings.TRUSTED_NETWORKS)),
+        )
+    except http.Failed as failed:
+        fail = _final if failed.reason in _PERMANENT_REASONS else _temporary
+        raise fail(f"The link could not be downloaded: {failed.reason}", link) from failed
+
+
+def _body(response: http.Response, link: Link, limit: int) -> bytes:
+    if response.status >= 500 or response.status in _TEMPORARY:
+        raise _temporary(f"The link answered {response.status}", link)
+    if response.status != 200:
+        raise _final(f"The link answered {response.status}", link)
+    if response.truncated:
+        large = MediaTooLarge(str(files.too_large(link.kind, limit)), details={"limit": limit})
+        raise NotBrought(_error(large, link), is_final=True)
+    return response.body
+
+
+def _final(message: str, link: Link) -> NotBrought:
+    return NotBrought(_error(MediaDownloadFailed(message), link), is_final=True)
+
+
+def _temporary(message: str, link: Link) -> NotBrought:
+    return NotBrought(_error(MediaDownloadFailed(message), link), is_final=False)
+
+
+def _error(refusal: DomainError, link: Link) -> dict[str, Any]:
+    """A refusal in the shape of Meta's errors, as it is stored with the message."""
+    entry = catalog.CATALOG[refusal.code]
+    return {
+        "code": None,
+        "title": entry.cause,
+        "message": refusal.message,
+        "details": f"{link.kind}.link {link.url[:300]}",
+        "fbtrace_id": "",
+        "cure": entry.cure,
+        "gosend_code": refusal.code,
+        **(refusal.details or {}),
+    }
+
+
+def _digest(link: Link) -> bytes:
+    return hashlib.sha256(link.url.encode("utf-8", "surrogatepass")).digest()
+
+
+def _known(number: PhoneNumber, link: Link) -> str:
+    rows = MediaUpload.objects.filter(
+        phone_number=number, kind=link.kind, url_digest=_digest(link), expires_at__gt=Now()
+    )
+    return rows.values_list("media_id", flat=True).first() or ""
+
+
+def _take(number: PhoneNumber, link: Link) -> int | None:
+    """Make a link ours to bring; None when it is known, or somebody else's."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE, [number.pk, link.kind, _digest(link), _BRINGING_SECONDS])
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+_TAKE = """
+INSERT INTO messaging_mediaupload AS held (phone_number_id, kind, url_digest, media_id, expires_at)
+VALUES (%s, %s, %s, '', statement_timestamp() + make_interval(secs => %s))
+ON CONFLICT (phone_number_id, kind, url_digest) DO UPDATE
+   SET media_id = '', expires_at = excluded.expires_at
+ WHERE held.expires_at <= statement_timestamp()
+RETURNING id
+"""

@@ -1,0 +1,77 @@
+"""One person under two ids becomes one contact."""
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Greatest
+
+from accounts.models import BusinessAccount
+from gosend.whatsapp.events import InboundMessage
+from messaging import endings
+from messaging.models import Contact, Conversation, Message, ServiceWindow
+
+
+def followed(*, account: BusinessAccount, item: InboundMessage) -> str:
+    """The sender's user id; where the message says that it was replaced, the contact has followed."""
+    told = item.message.get("system")
+    if item.type != "system" or not isinstance(told, dict) or told.get("type") != "user_changed_user_id":
+        return item.from_user_id
+    current = told.get("user_id")
+    if not isinstance(current, str) or not current:
+        return item.from_user_id
+    follow(account=account, previous=item.from_user_id, current=current, phone=item.from_phone)
+    return current
+
+
+def follow(*, account: BusinessAccount, previous: str, current: str, phone: str = "") -> Contact | None:
+    """Let a contact go by its new user id; told twice, or in two ways, it changes nothing twice.
+
+    Where the new id is known already as a contact of its own, that one takes over what was exchanged
+    under the old id. None when neither id is known.
+    """
+    if not previous or not current or previous == current:
+        return None
+    with transaction.atomic():
+        rows = Contact.objects.select_for_update().filter(business_account=account)
+        known = {row.user_id: row for row in rows.filter(user_id__in=[previous, current]).order_by("pk")}
+        old, new = known.get(previous), known.get(current)
+        if old is None:
+            return new
+        if new is None:
+            return _complete(old, current, phones=(phone, old.phone), like=old)
+        _take_over(old, new)
+        # The row stays: looking through all messages for one that names it would cost too much.
+        phone_before, old.phone = old.phone, ""
+        old.save()
+        return _complete(new, current, phones=(new.phone, phone, phone_before), like=old)
+
+
+def _complete(contact: Contact, user_id: str, *, phones: tuple[str, ...], like: Contact) -> Contact:
+    contact.user_id = user_id
+    contact.phone = _phone(contact, phones)
+    contact.name = contact.name or like.name
+    contact.username = contact.username or like.username
+    contact.save()
+    return contact
+
+
+def _phone(contact: Contact, candidates: tuple[str, ...]) -> str:
+    """The first phone number that is known and is nobody else's."""
+    others = Contact.objects.filter(business_account_id=contact.business_account_id).exclude(pk=contact.pk)
+    return next((one for one in candidates if one and not others.filter(phone=one).exists()), "")
+
+
+def _take_over(old: Contact, new: Contact) -> None:
+    running = Conversation.objects.exclude(status=Conversation.Status.ENDED)
+    # A pair has one running conversation at most: the old one's gives way.
+    twofold = running.filter(contact=new).values("phone_number")
+    endings.end_now(list(running.filter(contact=old, phone_number__in=twofold).values_list("pk", flat=True)))
+    Conversation.objects.filter(contact=old).update(contact=new)
+    # Messages are found by who they are with, as no index leads from a contact to them.
+    peers = [peer for peer in (old.phone, old.user_id) if peer]
+    Message.objects.filter(tenant_id=old.tenant_id, peer__in=peers, contact=old).update(contact=new)
+    for window in ServiceWindow.objects.filter(contact=old):
+        held = ServiceWindow.objects.filter(phone_number_id=window.phone_number_id, contact=new)
+        if held.update(expires_at=Greatest(F("expires_at"), window.expires_at)):
+            window.delete()
+        else:
+            ServiceWindow.objects.filter(pk=window.pk).update(contact=new)

@@ -1,0 +1,125 @@
+"""A person whose user id was replaced stays one contact, however often and in whichever way it is told."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import PhoneNumber
+from messaging import contacts, conversations, merges
+from messaging.models import Contact, Conversation, Message, MetaEvent, ServiceWindow
+from tests import factories
+from tests.messaging.conftest import envelope, text_message
+
+Tell = Callable[..., MetaEvent]
+JUAN = "5491140123456"
+
+
+@pytest.fixture
+def juan(number: PhoneNumber) -> Contact:
+    return contacts.find_or_create(account=number.business_account, phone=JUAN, user_id="AR.1", name="Juan")
+
+
+def _update(number: PhoneNumber, previous: object = "AR.1", current: object = "AR.2") -> dict[str, Any]:
+    update = {"wa_id": JUAN, "detail": "…", "user_id": {"previous": previous, "current": current}}
+    told = envelope(number, user_id_update=[update])
+    told["entry"][0]["changes"][0]["field"] = "user_id_update"
+    return told
+
+
+def _system(number: PhoneNumber, wamid: str = "wamid.s") -> dict[str, Any]:
+    system = {"type": "user_changed_user_id", "user_id": "AR.2", "body": "changed"}
+    message = text_message(wamid) | {"type": "system", "system": system, "from_user_id": "AR.1"}
+    del message["text"]
+    return envelope(number, messages=[message])
+
+
+def test_a_contact_goes_by_its_new_id(number: PhoneNumber, juan: Contact, tell: Tell) -> None:
+    event = tell(_update(number))
+
+    juan.refresh_from_db()
+    assert (juan.user_id, juan.phone, juan.name) == ("AR.2", JUAN, "Juan")
+    assert (Contact.objects.count(), event.errors) == (1, [])
+
+
+@pytest.mark.parametrize("order", ["us", "su", "uu", "ss", "usu"])
+def test_both_ways_of_telling_in_any_order_leave_one_contact(
+    number: PhoneNumber, juan: Contact, tell: Tell, order: str
+) -> None:
+    for turn, way in enumerate(order):
+        tell(_update(number) | {"turn": turn} if way == "u" else _system(number) | {"turn": turn})
+
+    assert [(one.pk, one.user_id, one.phone) for one in Contact.objects.all()] == [(juan.pk, "AR.2", JUAN)]
+    assert Message.objects.count() == ("s" in order)
+
+
+def test_what_whatsapp_says_of_a_customer_opens_no_window(
+    number: PhoneNumber, juan: Contact, tell: Tell
+) -> None:
+    tell(_system(number))
+
+    assert Message.objects.get().type == "system"
+    assert ServiceWindow.objects.count() == 0
+
+
+def test_two_contacts_become_one_with_all_that_was_exchanged(number: PhoneNumber, juan: Contact) -> None:
+    account = number.business_account
+    new = contacts.find_or_create(account=account, user_id="AR.2")
+    now = timezone.now()
+    for contact, at in ((juan, now), (new, now - timedelta(hours=1))):
+        conversation, _ = conversations.touch(number=number, contact=contact, direction="inbound", at=at)
+        conversations.extend_window(number=number, contact=contact, written_at=at)
+        factories.MessageFactory.create(
+            phone_number=number, contact=contact, conversation=conversation, peer=contact.phone or "AR.2"
+        )
+
+    for _ in range(2):
+        merges.follow(account=account, previous="AR.1", current="AR.2")
+
+    new.refresh_from_db()
+    assert (new.phone, new.name) == (JUAN, "Juan")
+    assert Message.objects.filter(contact=new).count() == 2
+    assert sorted(Conversation.objects.filter(contact=new).values_list("status", flat=True)) == [
+        "active",
+        "ended",
+    ]
+    assert ServiceWindow.objects.get(contact=new).expires_at == now + timedelta(hours=24)
+    assert ServiceWindow.objects.count() == 1
+    assert contacts.find_or_create(account=account, phone=JUAN).pk == new.pk
+
+
+def test_a_conversation_that_runs_under_the_old_id_alone_goes_on(number: PhoneNumber, juan: Contact) -> None:
+    new = contacts.find_or_create(account=number.business_account, user_id="AR.2")
+    running, _ = conversations.touch(number=number, contact=juan, direction="inbound", at=timezone.now())
+
+    merges.follow(account=number.business_account, previous="AR.1", current="AR.2")
+
+    running.refresh_from_db()
+    assert (running.contact_id, running.status) == (new.pk, "active")
+
+
+def test_another_accounts_contact_is_left_alone(number: PhoneNumber, juan: Contact) -> None:
+    stranger = factories.ContactFactory.create(user_id="AR.1")
+
+    merges.follow(account=number.business_account, previous="AR.1", current="AR.2")
+
+    stranger.refresh_from_db()
+    assert stranger.user_id == "AR.1"
+
+
+@pytest.mark.parametrize(("previous", "current"), [(None, "AR.2"), ("AR.1", None), ("AR.1", "AR.1"), (7, [])])
+def test_an_update_that_says_nothing_changes_nothing(
+    number: PhoneNumber, juan: Contact, tell: Tell, previous: object, current: object
+) -> None:
+    event = tell(_update(number, previous, current))
+
+    juan.refresh_from_db()
+    assert (juan.user_id, event.errors) == ("AR.1", [])
+
+
+def test_an_unknown_person_is_not_made_up(number: PhoneNumber, tell: Tell) -> None:
+    tell(_update(number))
+
+    assert Contact.objects.count() == 0
