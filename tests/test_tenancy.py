@@ -10,7 +10,9 @@ from typing import Any
 
 import orjson
 import pytest
-from django.http import HttpResponse
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.http import FileResponse, HttpResponse
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from pytest_django import Settings
@@ -18,6 +20,7 @@ from pytest_django import Settings
 from gosend.api import schema
 from tests import factories
 from tests.conftest import Party
+from webhooks_app.models import Replay, WebhookEndpoint
 
 # Not of the API: other doors, with their own locks or for everybody.
 OPEN = {"", "docs", "docs/errors", "openapi/v1.json", "healthz", "readyz", "meta/webhook"}
@@ -33,16 +36,34 @@ def _message(party: Party) -> list[str]:
         phone_number=party.number,
         contact__tenant=party.tenant,
         contact__business_account=party.number.business_account,
-        direction="inbound",  # only such a one can be marked as read
-        status="received",
     )
     factories.MessageContentFactory.create(message=message)
     return [str(message.pk), message.wamid]
 
 
-def _webhook(party: Party) -> list[str]:
-    endpoint = factories.WebhookEndpointFactory.create(tenant=party.tenant, phone_number=party.number)
-    return [str(endpoint.pk)]
+def _endpoint(party: Party) -> WebhookEndpoint:
+    """One per party, so that what hangs on it is found below it."""
+    found = party.tenant.webhook_endpoints.first()
+    made: WebhookEndpoint = found or factories.WebhookEndpointFactory.create(
+        tenant=party.tenant, phone_number=party.number
+    )
+    return made
+
+
+def _delivery(party: Party) -> list[str]:
+    delivery = factories.DeliveryFactory.create(tenant=party.tenant, endpoint=_endpoint(party))
+    return [str(delivery.pk)]
+
+
+def _replay(party: Party) -> list[str]:
+    replay = Replay.objects.create(
+        tenant=party.tenant,
+        endpoint=_endpoint(party),
+        since=factories.LONG_AGO,
+        until=factories.LONG_AGO,
+        total=0,
+    )
+    return [str(replay.pk)]
 
 
 def _template(party: Party) -> list[str]:
@@ -51,6 +72,14 @@ def _template(party: Party) -> list[str]:
         tenant=party.tenant, business_account=account, meta_template_id=f"77{account.pk}"
     )
     return [str(template.pk), str(template.meta_template_id)]
+
+
+def _media(party: Party) -> list[str]:
+    path = default_storage.save("media/tenancy", ContentFile(b"GIF89a"))
+    file = factories.MediaFileFactory.create(
+        tenant=party.tenant, phone_number=party.number, state="kept", path=path, size=6
+    )
+    return [str(file.pk)]
 
 
 def _conversation(party: Party) -> list[str]:
@@ -70,7 +99,10 @@ def _media_file(party: Party) -> list[str]:
 # The name of an id in a route → an object of the party, by all the ids it is known by.
 OWNED: dict[str, Callable[[Party], list[str]]] = {
     "message_id": _message,
-    "webhook_id": _webhook,
+    "webhook_id": lambda party: [str(_endpoint(party).pk)],
+    "delivery_id": _delivery,
+    "replay_id": _replay,
+    "media_id": _media,
     "waba_id": lambda party: [
         str(party.number.business_account.pk),
         party.number.business_account.waba_id,
@@ -82,10 +114,8 @@ OWNED: dict[str, Callable[[Party], list[str]]] = {
 }
 # Routes without ids: each shows only what is the caller's own.
 LISTS = {"v1/conversations", "v1/me", "v1/messages", "v1/wabas", "v1/webhooks"}
-# A form and not JSON; its own tests upload with a stranger's number.
-FORMS = {"v1/media"}
 # Routes without ids that only do something; BATCH tries the ids in their bodies.
-ACTIONS = {"v1/messages/batch"}
+ACTIONS = {"v1/messages/batch", "v1/media"}
 BATCH = "post /v1/messages/batch"
 # Bodies for methods that look at the body before they look for the object.
 NEEDED: dict[tuple[str, str], dict[str, Any]] = {}
@@ -109,8 +139,8 @@ BODIES: dict[str, Callable[[str], Any]] = {
         "phone_number_id": number,
     },
 }
-# A webhook stays on its number; its own test says so.
-UNCHANGEABLE = {"patch /v1/webhooks/{webhook_id}"}
+# A webhook stays on its number, and an upload is no JSON; their own tests say so.
+UNCHANGEABLE = {"patch /v1/webhooks/{webhook_id}", "post /v1/media"}
 
 
 def _patterns(inside: list[Any], prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
@@ -148,8 +178,11 @@ def _call(party: Party, method: str, path: str, body: Any = None) -> HttpRespons
     response = Client(raise_request_exception=False).generic(
         method, path, raw, content_type="application/json", headers={"X-API-Key": party.api_key}
     )
-    assert isinstance(response, HttpResponse)
-    return response
+    # A file is streamed; here it is read, and closed.
+    read = HttpResponse(response.getvalue(), status=response.status_code)
+    if isinstance(response, FileResponse) and response.file_to_stream:
+        response.file_to_stream.close()
+    return read
 
 
 def _seen(response: HttpResponse) -> tuple[int, dict[str, Any]]:
@@ -185,13 +218,14 @@ def test_a_stranger_gets_the_404_of_an_unknown_id(
     hers = {name: OWNED[name](acme) for name in names}
     own = {name: OWNED[name](globex)[0] for name in names}
 
+    nothing = _seen(_call(globex, method, _fill(route, dict.fromkeys(names, UNKNOWN)), body))
     for name in names:
         unknown = _seen(_call(globex, method, _fill(route, own | {name: UNKNOWN}), body))
         assert unknown[0] == 404, unknown
         for foreign in hers[name]:
             all_hers = {**{key: ids[0] for key, ids in hers.items()}, name: foreign}
-            for ids in (own | {name: foreign}, all_hers):
-                assert _seen(_call(globex, method, _fill(route, ids), body)) == unknown
+            assert _seen(_call(globex, method, _fill(route, own | {name: foreign}), body)) == unknown
+            assert _seen(_call(globex, method, _fill(route, all_hers), body)) == nothing
 
     for alternative in range(max(map(len, hers.values()))):
         ids = {name: found[min(alternative, len(found) - 1)] for name, found in hers.items()}
