@@ -147,6 +147,17 @@ class DeliveryFactory(DjangoModelFactory[webhooks.Delivery]):
     )
 
 
+class ReplayFactory(DjangoModelFactory[webhooks.Replay]):
+    class Meta:
+        model = webhooks.Replay
+
+    endpoint = factory.SubFactory(WebhookEndpointFactory)
+    tenant = factory.SelfAttribute("endpoint.tenant")
+    since = LONG_AGO
+    until = LONG_AGO
+    total = 0
+
+
 class AttemptFactory(DjangoModelFactory[webhooks.Attempt]):
     class Meta:
         model = webhooks.Attempt

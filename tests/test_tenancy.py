@@ -91,11 +91,6 @@ def _conversation(party: Party) -> list[str]:
     return [str(conversation.pk)]
 
 
-def _media_file(party: Party) -> list[str]:
-    file = factories.MediaFileFactory.create(phone_number=party.number)
-    return [str(file.pk), file.media_id]
-
-
 # The name of an id in a route → an object of the party, by all the ids it is known by.
 OWNED: dict[str, Callable[[Party], list[str]]] = {
     "message_id": _message,
@@ -110,7 +105,6 @@ OWNED: dict[str, Callable[[Party], list[str]]] = {
     "phone_number_id": lambda party: [str(party.number.pk), party.number.phone_number_id],
     "template_id": _template,
     "conversation_id": _conversation,
-    "media_id": _media_file,
 }
 # Routes without ids: each shows only what is the caller's own.
 LISTS = {"v1/conversations", "v1/me", "v1/messages", "v1/wabas", "v1/webhooks"}
@@ -205,7 +199,7 @@ def test_every_route_is_walked_or_named_here() -> None:
     ids = {name for pattern in ROUTES.values() for name in pattern.pattern.converters}
 
     assert ids == set(OWNED) & ids, "write in OWNED how to make one"
-    assert without_ids == OPEN | LISTS | FORMS | ACTIONS
+    assert without_ids == OPEN | LISTS | ACTIONS
     assert all(_methods(ROUTES[route]) for route in ROUTES if route.startswith("v1/"))
 
 
@@ -292,7 +286,7 @@ def test_every_id_that_a_body_may_carry_is_tried() -> None:
         if "phone_number_id" in _properties(operation.get("requestBody", {}), document)
     }
 
-    assert carrying == set(BODIES) | UNCHANGEABLE | {BATCH} | {f"post /{form}" for form in FORMS}
+    assert carrying == set(BODIES) | UNCHANGEABLE | {BATCH}
 
 
 def _properties(part: Any, document: dict[str, Any]) -> set[str]:
