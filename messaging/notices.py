@@ -90,6 +90,7 @@ def _alert(
     events.publish(
         tenant_id=account.tenant_id,
         number=None,
+        is_test=account.is_sandbox,
         type="account.alert",
         occurred_at=timezone.now(),
         data={

@@ -19,6 +19,7 @@ def status_changed(template: Template, *, waba_id: str) -> None:
     events.publish(
         tenant_id=template.tenant_id,
         number=None,
+        is_test=template.business_account.is_sandbox,
         type=type_,
         occurred_at=template.updated_at,
         data={

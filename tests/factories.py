@@ -120,6 +120,7 @@ class WebhookEndpointFactory(DjangoModelFactory[webhooks.WebhookEndpoint]):
     tenant = factory.SubFactory(TenantFactory)
     url = "https://hooks.example.com/whatsapp"
     events = ["message.delivered"]
+    is_test = factory.LazyAttribute(lambda made: bool(made.phone_number and made.phone_number.is_sandbox))
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 

@@ -50,8 +50,12 @@ def add(
     type: str = WebhookEndpoint.Type.GOSENDAPI_EVENTS,
     schedule: str = WebhookEndpoint.Schedule.DEFAULT,
     is_enabled: bool = True,
+    is_test: bool = False,
 ) -> tuple[WebhookEndpoint, str]:
-    """Add an endpoint; its secret is returned this once."""
+    """Add an endpoint; its secret is returned this once.
+
+    `is_test` is for one of the whole project; that of a number goes with its number.
+    """
     secret = signing.new_webhook_secret()
     endpoint = WebhookEndpoint(
         tenant=tenant,
@@ -61,6 +65,7 @@ def add(
         events=_checked_events(events, number=number, type=type),
         schedule=schedule,
         is_enabled=is_enabled,
+        is_test=number.is_sandbox if number else is_test,
     )
     endpoint.secret = secret
     _save(endpoint)
@@ -142,6 +147,7 @@ def disable(*, endpoint: WebhookEndpoint, reason: str) -> None:
         type="account.alert",
         data={"alert": {"type": "webhook_disabled", "webhook_id": str(endpoint.pk), "reason": reason}},
         occurred_at=endpoint.disabled_at,
+        is_test=endpoint.is_test,
     )
 
 

@@ -70,12 +70,17 @@ def publish(
     type: str,
     data: Mapping[str, Any],
     occurred_at: datetime,
+    is_test: bool = False,
 ) -> None:
-    """Owe an event to every endpoint that subscribed, in the transaction that caused it."""
+    """Owe an event to every endpoint that subscribed, in the transaction that caused it.
+
+    Test and live never mix: `is_test` says which it is where no number does.
+    """
     if CATALOG[type] is Scope.PHONE and number is None:
         raise ValueError(f"{type} needs a number")
-    endpoints = _subscribed(tenant_id=tenant_id, number=number, type=type)
-    if not endpoints and CATALOG[type] is Scope.PROJECT:
+    is_test = number.is_sandbox if number else is_test
+    endpoints = _subscribed(tenant_id=tenant_id, number=number, type=type, is_test=is_test)
+    if not endpoints and CATALOG[type] is Scope.PROJECT and not is_test:
         endpoints = fallback.listening(tenant_id=tenant_id)
     if endpoints:
         body = _freeze(tenant_id=tenant_id, number=number, type=type, data=data, occurred_at=occurred_at)
@@ -88,7 +93,8 @@ def publish_many(
 ) -> None:
     """Publish one event for each `data`, all of a number and of one moment, in three statements."""
     tenant_id = number.tenant_id
-    endpoints = _subscribed(tenant_id=tenant_id, number=number, type=type) if data else []
+    is_test = number.is_sandbox
+    endpoints = _subscribed(tenant_id=tenant_id, number=number, type=type, is_test=is_test) if data else []
     if not endpoints:
         return
     fresh = [
@@ -160,12 +166,15 @@ def _listening() -> QuerySet[WebhookEndpoint]:
     return rows.only("pk")
 
 
-def _subscribed(*, tenant_id: int, number: PhoneNumber | None, type: str) -> list[WebhookEndpoint]:
+def _subscribed(
+    *, tenant_id: int, number: PhoneNumber | None, type: str, is_test: bool
+) -> list[WebhookEndpoint]:
     hears = number if CATALOG[type] is Scope.PHONE else None
     return list(
         _listening().filter(
             tenant_id=tenant_id,
             phone_number=hears,
+            is_test=is_test,
             type=WebhookEndpoint.Type.GOSENDAPI_EVENTS,
             events__overlap=[wire_name(type), ALL],
         )

@@ -50,4 +50,5 @@ def _warn(endpoint: WebhookEndpoint, stage: int, at: datetime) -> None:
         type="account.alert",
         data={"alert": alert},
         occurred_at=at,
+        is_test=endpoint.is_test,
     )

@@ -43,6 +43,9 @@ class WebhookEndpoint(models.Model):
     sealed_secret = models.TextField()
     sealed_previous_secret = models.TextField(blank=True)
     previous_secret_expires_at = models.DateTimeField(null=True, blank=True)
+    is_test = models.BooleanField(
+        default=False, help_text="Hears of the sandbox only; others hear of live accounts only."
+    )
     is_enabled = models.BooleanField(default=True)
     disabled_reason = models.CharField(max_length=200, blank=True)
     disabled_at = models.DateTimeField(null=True, blank=True)

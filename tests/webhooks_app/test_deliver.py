@@ -159,7 +159,9 @@ def test_gone_disables_the_endpoint_ends_what_waits_and_tells_the_project(
 ) -> None:
     first, waiting = publish(number), publish(number)
     Delivery.objects.filter(pk=waiting.pk).update(next_attempt_at=Now() + timedelta(hours=1))
-    endpoints.add(tenant=acme, url="https://customer.example/alerts", events=["whatsapp.account.alert"])
+    endpoints.add(
+        tenant=acme, url="https://customer.example/alerts", events=["whatsapp.account.alert"], is_test=True
+    )
     receiver.answer = receivers.reply(410)
 
     [claim] = deliver.claim_due(limit=10)

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from pytest_django import DjangoAssertNumQueries
@@ -18,7 +19,7 @@ URL = "https://customer.example/hook"
 def _add(
     tenant: Tenant, number: PhoneNumber | None, *names: str, type: str = "gosendapi_events"
 ) -> WebhookEndpoint:
-    made, _ = endpoints.add(tenant=tenant, number=number, url=URL, events=names, type=type)
+    made, _ = endpoints.add(tenant=tenant, number=number, url=URL, events=names, type=type, is_test=True)
     return made
 
 
@@ -57,6 +58,18 @@ def test_project_endpoints_hear_the_project_and_a_strangers_do_not(acme: Tenant,
     )
 
     assert _hearers() == {mine.pk}
+
+
+def test_test_and_live_never_mix(acme: Tenant, number: PhoneNumber) -> None:
+    of_tests, _ = endpoints.add(tenant=acme, url=URL, events=["*"], is_test=True)
+    of_live, _ = endpoints.add(tenant=acme, url=URL, events=["*"])
+    alert: dict[str, Any] = {"tenant_id": acme.pk, "number": None, "type": "account.alert", "data": {}}
+
+    events.publish(**alert, occurred_at=HAPPENED, is_test=True)
+    assert _hearers() == {of_tests.pk}
+    events.publish(**alert, occurred_at=HAPPENED)
+    assert _hearers() == {of_tests.pk, of_live.pk}
+    assert Delivery.objects.count() == 2
 
 
 def test_nobody_subscribed_costs_one_query_and_leaves_no_row(
@@ -104,7 +117,8 @@ def test_moments_are_told_in_utc(acme: Tenant, number: PhoneNumber) -> None:
     _add(acme, None, "account.alert")
     moment = datetime(2026, 1, 1, 1, 0, tzinfo=timezone(timedelta(hours=3)))
 
-    events.publish(tenant_id=acme.pk, number=None, type="account.alert", data={}, occurred_at=moment)
+    told: dict[str, Any] = {"tenant_id": acme.pk, "number": None, "type": "account.alert", "data": {}}
+    events.publish(**told, occurred_at=moment, is_test=True)
 
     body = json.loads(bytes(Event.objects.get().body))
     assert (body["occurred_at"], body["phone_number_id"]) == ("2025-12-31T22:00:00Z", None)

@@ -127,6 +127,9 @@ def test_an_alert_about_a_webhook_reaches_the_projects_address(
     receiver: receivers.Receiver,
     publish: Publish,
 ) -> None:
+    number.is_sandbox = False  # the project's address hears of live numbers only
+    number.save()
+    WebhookEndpoint.objects.update(is_test=False)
     publish(number)
     receiver.answer = receivers.reply(500)
     WebhookEndpoint.objects.update(failing_since=timezone.now() - timedelta(days=4))

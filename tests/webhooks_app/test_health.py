@@ -16,7 +16,7 @@ from webhooks_app.models import Event, WebhookEndpoint
 
 @pytest.fixture
 def alerts(acme: Tenant) -> WebhookEndpoint:
-    made, _ = endpoints.add(tenant=acme, url="https://customer.example/alerts", events=["*"])
+    made, _ = endpoints.add(tenant=acme, url="https://customer.example/alerts", events=["*"], is_test=True)
     return made
 
 

@@ -39,7 +39,7 @@ def _same_shape(type: str) -> bool:
 
 @pytest.fixture
 def alerts(acme: Tenant) -> WebhookEndpoint:
-    return endpoints.add(tenant=acme, url="https://customer.example/alerts", events=["*"])[0]
+    return endpoints.add(tenant=acme, url="https://customer.example/alerts", events=["*"], is_test=True)[0]
 
 
 def test_every_event_has_a_sample() -> None:

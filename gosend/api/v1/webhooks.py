@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, cast
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from pydantic import BaseModel, Field
 from rest_framework import serializers
@@ -115,6 +115,7 @@ class WebhookList(TenantView):
             type=asked.get("type", WebhookEndpoint.Type.GOSENDAPI_EVENTS),
             schedule=asked.get("retry_schedule", WebhookEndpoint.Schedule.DEFAULT),
             is_enabled=asked.get("enabled", True),
+            is_test=request.api_key.environment == ApiKey.Environment.TEST,
         )
         made = WebhookMade(**_webhook(endpoint), secret=secret)
         return Response(made.model_dump(), status=201)
@@ -214,11 +215,10 @@ class WebhookPreviousSecret(TenantView):
 
 
 def _visible(request: TenantRequest) -> QuerySet[WebhookEndpoint]:
-    """The project's webhooks, without those on numbers of the key's other environment."""
+    """The project's webhooks of the key's environment: test and live never mix."""
     is_test = request.api_key.environment == ApiKey.Environment.TEST
-    return request.tenant.webhook_endpoints.filter(
-        Q(phone_number=None) | Q(phone_number__is_sandbox=is_test), removed_at=None
-    ).select_related("phone_number")
+    mine = request.tenant.webhook_endpoints.filter(is_test=is_test, removed_at=None)
+    return mine.select_related("phone_number")
 
 
 def find(request: TenantRequest, webhook_id: str) -> WebhookEndpoint:

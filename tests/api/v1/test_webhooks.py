@@ -1,6 +1,6 @@
 """gosend/api/v1/webhooks.py"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -228,7 +228,7 @@ def test_a_removed_webhook_is_gone_and_what_waited_is_not_delivered(
 def test_a_strangers_webhook_is_as_unknown_as_any(
     acme: Caller, globex: Caller, method: str, suffix: str
 ) -> None:
-    endpoint, _ = endpoints.add(tenant=acme.tenant, url=URL, events=["*"])
+    endpoint, _ = endpoints.add(tenant=acme.tenant, url=URL, events=["*"], is_test=True)
 
     strange = globex.call(method, f"webhooks/{endpoint.pk}{suffix}", {} if method == "PATCH" else None)
     unknown = globex.call(method, f"webhooks/999999999{suffix}", {} if method == "PATCH" else None)
@@ -266,7 +266,7 @@ def test_a_live_key_neither_makes_nor_sees_webhooks_of_sandbox_numbers(
 @pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE"])
 def test_changing_webhooks_takes_the_scope_manage(db: None, method: str) -> None:
     reader = _caller("Reader", scopes=("read", "send"))
-    endpoint, _ = endpoints.add(tenant=reader.tenant, url=URL, events=["*"])
+    endpoint, _ = endpoints.add(tenant=reader.tenant, url=URL, events=["*"], is_test=True)
     path = "webhooks" if method == "POST" else f"webhooks/{endpoint.pk}"
 
     refused = reader.call(method, path, None if method == "DELETE" else {"url": URL, "events": ["*"]})
@@ -292,7 +292,7 @@ def test_a_list_costs_the_same_queries_however_long(
 
 
 def test_a_rotated_secret_is_shown_this_once_and_the_old_one_signs_for_a_day(acme: Caller) -> None:
-    endpoint, old = endpoints.add(tenant=acme.tenant, url=URL, events=["*"])
+    endpoint, old = endpoints.add(tenant=acme.tenant, url=URL, events=["*"], is_test=True)
 
     rotated = acme.call("POST", f"webhooks/{endpoint.pk}/rotate-secret")
 
@@ -308,7 +308,7 @@ def test_a_rotated_secret_is_shown_this_once_and_the_old_one_signs_for_a_day(acm
 
 
 def test_an_overlap_is_as_long_as_asked_and_can_be_ended_at_once(acme: Caller) -> None:
-    endpoint, _ = endpoints.add(tenant=acme.tenant, url=URL, events=["*"])
+    endpoint, _ = endpoints.add(tenant=acme.tenant, url=URL, events=["*"], is_test=True)
     path = f"webhooks/{endpoint.pk}"
 
     week = acme.call("POST", f"{path}/rotate-secret", {"overlap_hours": 168}).json()
@@ -325,7 +325,7 @@ def test_an_overlap_is_as_long_as_asked_and_can_be_ended_at_once(acme: Caller) -
 
 @pytest.mark.parametrize("hours", [-1, 169, 1.5, "soon", None])
 def test_an_overlap_outside_its_limits_is_refused(acme: Caller, hours: Any) -> None:
-    endpoint, old = endpoints.add(tenant=acme.tenant, url=URL, events=["*"])
+    endpoint, old = endpoints.add(tenant=acme.tenant, url=URL, events=["*"], is_test=True)
 
     refused = acme.call("POST", f"webhooks/{endpoint.pk}/rotate-secret", {"overlap_hours": hours})
 
@@ -334,7 +334,7 @@ def test_an_overlap_outside_its_limits_is_refused(acme: Caller, hours: Any) -> N
 
 
 def test_a_repeated_rotation_gives_the_same_secret(acme: Caller) -> None:
-    endpoint, old = endpoints.add(tenant=acme.tenant, url=URL, events=["*"])
+    endpoint, old = endpoints.add(tenant=acme.tenant, url=URL, events=["*"], is_test=True)
 
     def rotate() -> Any:
         return Client().post(
@@ -354,7 +354,9 @@ def test_the_projects_address_is_listed_and_only_its_switch_changes(acme: Caller
     acme.tenant.webhook_url = URL
     acme.tenant.save()
     events.publish(tenant_id=acme.tenant.pk, number=None, type="account.alert", data={}, occurred_at=HAPPENED)
+    assert acme.call("GET", "webhooks").json() == []  # a test key: the address hears of live accounts
 
+    acme = replace(acme, key=keys.mint(tenant=acme.tenant, label="live", environment="live")[1])
     [listed] = acme.call("GET", "webhooks").json()
     path = f"webhooks/{listed['id']}"
 
