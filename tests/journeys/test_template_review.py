@@ -39,7 +39,7 @@ def meta(client_of: Client, settings: Settings) -> Iterator[SandboxServer]:
 def test_a_template_is_reviewed_and_then_sent(client_of: Client, meta: SandboxServer) -> None:
     tenant = client_of.number.tenant
     factories.WebhookEndpointFactory.create(
-        tenant=tenant, phone_number=None, events=["whatsapp.template.approved"]
+        tenant=tenant, phone_number=None, events=["whatsapp.template.approved"], is_test=True
     )
     base = f"{client_of.base_url}/v1/wabas/{client_of.number.business_account.waba_id}/templates"
     definition = {"name": "welcome", "language": "en_US", "category": "UTILITY", "components": [BODY]}
