@@ -36,10 +36,12 @@ def _is_here(number: PhoneNumber, wamid: str) -> bool:
 def _store(number: PhoneNumber, item: InboundMessage) -> Message:
     # A clock ahead of ours must not hold the window open for longer.
     written_at = min(item.timestamp, timezone.now())
+    user_id = merges.followed(account=number.business_account, item=item)
+    merges.meet(account=number.business_account, phone=item.from_phone, user_id=user_id)
     contact = contacts.find_or_create(
         account=number.business_account,
         phone=item.from_phone,
-        user_id=merges.followed(account=number.business_account, item=item),
+        user_id=user_id,
         name=item.profile_name,
         username=item.username,
     )

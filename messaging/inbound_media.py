@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import logging
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -32,6 +33,8 @@ TYPES = frozenset({"image", "video", "audio", "document", "sticker"})
 LIFETIME = timedelta(days=7)
 # A claimed file is nobody else's for this long: two questions and a download, and one of each again.
 _LEASE_SECONDS = 150
+# Seconds after which one run fetches nothing more.
+RUN_SECONDS = 20.0
 _RETRY_SECONDS = (5, 30, 120, 600, 3600, 21_600, 86_400)
 
 
@@ -90,10 +93,11 @@ def require_kept(file: MediaFile) -> None:
         raise MediaGone(file.error or "The file is not kept any more")
 
 
-def fetch_due() -> int:
+def fetch_due(*, seconds: float = RUN_SECONDS) -> int:
     """Fetch what is due, one after the other; return how many files were tried."""
     total = 0
-    while (file := _take()) is not None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and (file := _take()) is not None:
         _fetch(file)
         total += 1
     return total
@@ -105,13 +109,18 @@ def purge(*, limit: int = 200) -> int:
         return 0
     before = timezone.now() - timedelta(days=settings.MEDIA_RETENTION_DAYS)
     old = MediaFile.objects.filter(state=MediaFile.State.KEPT, fetched_at__lt=before).order_by("fetched_at")
-    rows = list(old[:limit])
-    for file in rows:
+    purged = 0
+    for file in list(old[:limit]):
         # First the bytes: whoever stops in between leaves a row that is found again.
-        default_storage.delete(file.path)
+        try:
+            default_storage.delete(file.path)
+        except OSError:
+            log.exception("file %s could not be deleted", file.pk)
+            continue
         error = f"The file was deleted after {settings.MEDIA_RETENTION_DAYS} days"
         MediaFile.objects.filter(pk=file.pk).update(state=MediaFile.State.GONE, path="", error=error)
-    return len(rows)
+        purged += 1
+    return purged
 
 
 def _take() -> MediaFile | None:

@@ -49,7 +49,8 @@ def handle_due(*, seconds: float = RUN_SECONDS) -> int:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and (due := _take()):
         for event in due:
-            handle(event=event)
+            if _renew(event):
+                handle(event=event)
         total += len(due)
     return total
 
@@ -172,6 +173,12 @@ def _take() -> list[MetaEvent]:
         cursor.execute(_TAKE, [BATCH, _LEASE_SECONDS])
         ids = [row[0] for row in cursor.fetchall()]
     return list(MetaEvent.objects.filter(pk__in=ids).select_related("app").order_by("pk"))
+
+
+def _renew(event: MetaEvent) -> bool:
+    """Hold a callback for longer, just before its turn; false when another worker has taken it."""
+    mine = MetaEvent.objects.filter(pk=event.pk, attempt_count=event.attempt_count, handled_at=None)
+    return bool(mine.update(next_attempt_at=Now() + timedelta(seconds=_LEASE_SECONDS)))
 
 
 def _close(event: MetaEvent, problems: list[dict[str, str]]) -> None:

@@ -1,7 +1,7 @@
 """One person under two ids becomes one contact."""
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Greatest
 
 from accounts.models import BusinessAccount
@@ -31,7 +31,7 @@ def follow(*, account: BusinessAccount, previous: str, current: str, phone: str 
     if not previous or not current or previous == current:
         return None
     with transaction.atomic():
-        rows = Contact.objects.select_for_update().filter(business_account=account)
+        rows = Contact.objects.select_for_update(no_key=True).filter(business_account=account)
         known = {row.user_id: row for row in rows.filter(user_id__in=[previous, current]).order_by("pk")}
         old, new = known.get(previous), known.get(current)
         if old is None:
@@ -43,6 +43,30 @@ def follow(*, account: BusinessAccount, previous: str, current: str, phone: str 
         phone_before, old.phone = old.phone, ""
         old.save()
         return _complete(new, current, phones=(new.phone, phone, phone_before), like=old)
+
+
+def meet(*, account: BusinessAccount, phone: str, user_id: str) -> None:
+    """Make one of two contacts when a message shows that the number and the user id are one person's.
+
+    Only where the number's contact has no user id of its own: otherwise the number changed hands.
+    """
+    if not phone or not user_id:
+        return
+    rows = Contact.objects.filter(business_account=account)
+    if rows.filter(Q(phone=phone, user_id="") | Q(user_id=user_id)).count() < 2:
+        return
+    with transaction.atomic():
+        locked = rows.select_for_update(no_key=True).order_by("pk")
+        pair = list(locked.filter(Q(phone=phone, user_id="") | Q(user_id=user_id)))
+        by_phone = next((row for row in pair if row.phone == phone and not row.user_id), None)
+        by_id = next((row for row in pair if row.user_id == user_id), None)
+        if by_phone is None or by_id is None:
+            return
+        _take_over(by_phone, by_id)
+        # The row stays, as in `follow`; it must be somebody, so it is nobody's in so many words.
+        by_phone.phone, by_phone.user_id = "", f"merged.{by_phone.pk}"
+        by_phone.save()
+        _complete(by_id, user_id, phones=(by_id.phone, phone), like=by_phone)
 
 
 def _complete(contact: Contact, user_id: str, *, phones: tuple[str, ...], like: Contact) -> Contact:

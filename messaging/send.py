@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.utils import timezone
+from psycopg.errors import DeadlockDetected
 
 from accounts import numbers
 from accounts.models import ApiKey, PhoneNumber, Tenant
@@ -121,10 +122,18 @@ def accept_many(
             verdicts[index] = error
         else:
             by_number.setdefault(one.number.pk, []).append(index)
-    with transaction.atomic():
-        for _number_id, indexes in sorted(by_number.items()):
-            stored = _store_queued(asked[indexes[0]].number, [asked[index] for index in indexes], sender)
-            verdicts |= dict(zip(indexes, stored, strict=True))
+    for is_last in (False, False, True):
+        try:
+            with transaction.atomic():
+                for _number_id, indexes in sorted(by_number.items()):
+                    of_number = [asked[index] for index in indexes]
+                    stored = _store_queued(of_number[0].number, of_number, sender)
+                    verdicts |= dict(zip(indexes, stored, strict=True))
+            break
+        except OperationalError as error:
+            # Two batches that make the same new people on two numbers may wait for each other.
+            if is_last or not isinstance(error.__cause__, DeadlockDetected):
+                raise
     return [verdicts[index] for index in range(len(asked))]
 
 

@@ -102,9 +102,13 @@ def _pages(client: GraphClient, waba_id: str) -> Iterator[dict[str, Any]]:
     for _ in range(MAX_PAGES):
         page = client.list_templates(waba_id=waba_id, after=after)
         yield from page.rows
-        if not page.after or page.after == after:
+        if not page.after:
             return
+        if page.after == after:
+            break
         after = page.after
+    # Half a list would mark the other half as deleted.
+    raise graph.MetaUnavailable("Meta's list of templates did not come to an end")
 
 
 def _apply(account: BusinessAccount, fresh: dict[tuple[str, str], Template], started_at: datetime) -> Counts:

@@ -16,6 +16,8 @@ CUSTOMER = "5491140123456"
 _GREETING = "Hola Juan, llegamos al lugar 👋"
 _ANSWER = "¡Genial, ya salgo!"
 _TIMEOUT_SECONDS = 5
+# The demo's own address: other webhooks may post to the same receiver, with secrets of their own.
+_PATH = "/demo"
 
 
 class Story:
@@ -32,7 +34,7 @@ class Story:
 
     def subscribe(self) -> None:
         """Point a webhook of the demo number at the receiver; a kept one is pointed at it again."""
-        body = {"url": f"{self.demo.receiver_url}/webhooks", "events": EVENTS}
+        body = {"url": f"{self.demo.receiver_url}{_PATH}", "events": EVENTS}
         if self.demo.webhook_id:
             url = f"{self.demo.base_url}/v1/webhooks/{self.demo.webhook_id}"
             if self.api.patch(url, json={**body, "enabled": True}, timeout=_TIMEOUT_SECONDS).ok:
@@ -98,7 +100,7 @@ class Story:
     def _received(self) -> list[dict[str, Any]]:
         url = f"{self.demo.receiver_url}/received"
         found: list[dict[str, Any]] = requests.get(url, timeout=_TIMEOUT_SECONDS).json()
-        return found
+        return [entry for entry in found if entry["path"] == _PATH]
 
     def _verify(self, entry: dict[str, Any], event: str) -> None:
         body, headers, secret = entry["body"].encode(), entry["headers"], self.demo.webhook_secret

@@ -134,7 +134,8 @@ def test_the_demo_tells_its_story_and_a_killed_worker_loses_nothing(demo: Runnin
     deadline = time.monotonic() + 90
     told: dict[str, list[str]] = {}
     while {id: set(told.get(id, [])) for id in ids} != dict.fromkeys(ids, _EVENTS):
-        assert time.monotonic() < deadline, told
+        missing = {id: sorted(_EVENTS - set(told.get(id, []))) for id in ids}
+        assert time.monotonic() < deadline, {id: events for id, events in missing.items() if events}
         time.sleep(0.5)
         told = {}
         for event in demo.received()[before:]:

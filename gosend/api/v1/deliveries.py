@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from gosend.api import errors, pages, schema
+from gosend.api import errors, filters, pages, schema
 from gosend.api.v1 import envelope, webhooks
 from gosend.api.view import TenantRequest, TenantView
 from gosend.lib import ids
@@ -77,8 +77,8 @@ class DeliveryFilter(django_filters.FilterSet):  # type: ignore[misc]  # it come
 
     status = django_filters.ChoiceFilter(choices=Delivery.Status.choices)
     event = django_filters.CharFilter(method="of_event")
-    since = django_filters.IsoDateTimeFilter(method="created_since")
-    until = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lte")
+    since = filters.SinceFilter(method="created_since")
+    until = filters.UntilFilter(field_name="created_at", lookup_expr="lte")
 
     def of_event(self, rows: QuerySet[Delivery], name: str, value: str) -> QuerySet[Delivery]:
         return rows.filter(event__type=events.type_of(value))
@@ -195,15 +195,7 @@ def _find(endpoint: WebhookEndpoint, delivery_id: str) -> Delivery:
 
 
 def _filtered(request: TenantRequest, rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
-    asked = DeliveryFilter(request.query_params, rows)
-    if not asked.is_valid():
-        field, problems = next(iter(asked.form.errors.items()))
-        raise errors.InvalidField(
-            f"{field}: {problems[0]}",
-            details={"field": field, "value": request.query_params.get(field, "")[:100]},
-        )
-    found: QuerySet[Delivery] = asked.qs
-    return found
+    return filters.apply(DeliveryFilter, request, rows)
 
 
 def _delivery(delivery: Delivery, endpoint: WebhookEndpoint) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from gosend.api import errors, schema
 from gosend.api.v1 import messages
 from gosend.api.view import TenantRequest, TenantView
-from messaging import receipts
+from messaging import idempotency, receipts
 
 # Meta's own spelling of the same wish.
 _META_INDICATOR = {"type": "text"}
@@ -29,6 +29,7 @@ class Success(BaseModel):
 
 class MessageRead(TenantView):
     scopes = {"POST": "send"}
+    is_transactional = False  # Meta is called, and a transaction would wait for it
 
     @extend_schema(
         operation_id="v1.messages.read",
@@ -49,6 +50,8 @@ class MessageRead(TenantView):
             environment=request.api_key.environment,
             typing=typing,
         )
+        if request.once is not None:
+            idempotency.claim(request.once)
         return Response({"success": True})
 
 
