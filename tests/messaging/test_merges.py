@@ -123,3 +123,18 @@ def test_an_unknown_person_is_not_made_up(number: PhoneNumber, tell: Tell) -> No
     tell(_update(number))
 
     assert Contact.objects.count() == 0
+
+
+def test_two_contacts_meet_when_a_message_shows_that_they_are_one(number: PhoneNumber, tell: Tell) -> None:
+    account = number.business_account
+    by_id = contacts.find_or_create(account=account, user_id="AR.1", name="Juan")
+    by_phone = contacts.find_or_create(account=account, phone=JUAN)
+    conversations.touch(number=number, contact=by_phone, direction="outbound", at=timezone.now())
+
+    tell(envelope(number, messages=[text_message("wamid.1") | {"from_user_id": "AR.1"}]))
+
+    by_id.refresh_from_db()
+    assert (by_id.phone, by_id.user_id, by_id.name) == (JUAN, "AR.1", "Juan")
+    assert contacts.find_or_create(account=account, phone=JUAN).pk == by_id.pk
+    assert ServiceWindow.objects.get().contact_id == by_id.pk
+    assert Conversation.objects.exclude(status="ended").get().contact_id == by_id.pk
