@@ -24,6 +24,8 @@ from tests.material import ROOT
 pytestmark = pytest.mark.journey
 
 _MESSAGES = 12
+# Messages that the killed worker can have been sending: those of one batch.
+_IN_HAND = 3
 _EVENTS = {f"whatsapp.message.{name}" for name in ("sent", "delivered", "read")}
 
 
@@ -119,6 +121,12 @@ def _send(running: Running, number: int) -> str:
     return str(answer.json()["id"])
 
 
+def _status(running: Running, id: str) -> str:
+    url = f"{running.told['base_url']}/v1/messages/{id}"
+    answer = requests.get(url, headers={"X-API-Key": running.told["api_key"]}, timeout=10)
+    return str(answer.json().get("status"))
+
+
 def test_the_demo_tells_its_story_and_a_killed_worker_loses_nothing(demo: Running) -> None:
     said = demo.output.read_text()
     assert said.count("received, signature verified") == 4
@@ -131,16 +139,19 @@ def test_the_demo_tells_its_story_and_a_killed_worker_loses_nothing(demo: Runnin
         if number == _MESSAGES // 2:
             os.kill(demo.worker(), signal.SIGKILL)
 
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 120
     told: dict[str, list[str]] = {}
-    while {id: set(told.get(id, [])) for id in ids} != dict.fromkeys(ids, _EVENTS):
-        missing = {id: sorted(_EVENTS - set(told.get(id, []))) for id in ids}
-        assert time.monotonic() < deadline, {id: events for id, events in missing.items() if events}
-        time.sleep(0.5)
+    while open_ones := [id for id in ids if set(told.get(id, [])) != _EVENTS]:
+        # What was in the killed worker's hands may or may not have gone out: it is said to be unknown.
+        if len(open_ones) <= _IN_HAND and {_status(demo, id) for id in open_ones} == {"unknown"}:
+            break
+        assert time.monotonic() < deadline, open_ones
+        time.sleep(1)
         told = {}
         for event in demo.received()[before:]:
             told.setdefault(event["message"]["gosendapi"]["id"], []).append(event["event"])
-    assert {id: len(events) for id, events in told.items()} == dict.fromkeys(ids, len(_EVENTS))
+    settled = [id for id in ids if id not in open_ones]
+    assert {id: len(told[id]) for id in settled} == dict.fromkeys(settled, len(_EVENTS))
     assert "worker stopped (signal 9); started again" in demo.output.read_text()
 
 
