@@ -38,8 +38,10 @@ class Running:
     output: Path
 
     def received(self) -> list[dict[str, Any]]:
+        """What came, each delivery once: a killed worker may have posted one that it could not record."""
         entries = requests.get(f"{self.told['receiver_url']}/received", timeout=10).json()
-        return [json.loads(entry["body"]) for entry in entries]
+        bodies = [json.loads(entry["body"]) for entry in entries]
+        return list({body["delivery_id"]: body for body in bodies}.values())
 
     def worker(self) -> int:
         """The pid of the worker's main process."""
