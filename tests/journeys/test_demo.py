@@ -19,6 +19,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 import requests
 
+from gosend.demo.processes import require_free
 from tests.material import ROOT
 
 pytestmark = pytest.mark.journey
@@ -99,8 +100,12 @@ def demo(tmp_path: Path) -> Iterator[Running]:
             time.sleep(0.2)
         yield Running(process, json.loads((var_dir / "demo.json").read_text()), output)
     finally:
-        process.send_signal(signal.SIGTERM)
+        for _ in range(3):  # somebody impatient: nothing may be left behind all the same
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.1)
         process.wait(timeout=60)
+        for taken in range(port, port + 3):
+            require_free(taken, what="what the demo has left behind")
         if os.geteuid() == 0:
             home = (var_dir / "postgres/home").read_text()
             shutil.rmtree(Path("/var/lib/gosend") / home)
