@@ -29,6 +29,7 @@ test: set-up-dev ## Run the tests (ARGS= for pytest)
 	@exec $(HOLD) .venv/bin/python -m pytest --ds=tests.settings $(ARGS)
 
 run: set-up ## The web server on 127.0.0.1:$(PORT)
+	@.venv/bin/python -m gosend.lib.ports $(PORT) run
 	@exec $(HOLD) sh -c '.venv/bin/python manage.py migrate --verbosity 0 && exec .venv/bin/granian \
 		--interface wsgi --host 127.0.0.1 --port $(PORT) --workers 2 --blocking-threads 8 \
 		--respawn-failed-workers --workers-kill-timeout 35 gosend.wsgi:application'
