@@ -12,7 +12,7 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.plumbing import get_lib_doc_excludes
 from drf_spectacular.settings import patched_settings
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from gosend.api import json, samples, view
 
@@ -35,6 +35,22 @@ _ERROR_WORDS = {
 
 class Problem(BaseModel):
     """Every error has this shape."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "statusCode": 400,
+                    "message": "Validation failed: 'to' must be E164 format",
+                    "error": "Bad Request",
+                    "code": "INVALID_PHONE_NUMBER",
+                    "details": {"field": "to", "value": "+5491140123456"},
+                    "request_id": "req_4f0a9c1be27d5538a6c2d914",
+                    "doc_url": "https://gosend.example.com/docs/errors#invalid_phone_number",
+                }
+            ]
+        }
+    )
 
     statusCode: int  # noqa: N815 -- the documented spelling
     message: str

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from accounts import numbers
 from accounts.models import ApiKey
 from gosend.api import errors, filters, pages, schema
-from gosend.api.v1 import content, envelope, message_filters, timeline
+from gosend.api.v1 import content, envelope, examples, message_filters, timeline
 from gosend.api.view import TenantRequest, TenantView
 from gosend.lib import ids, logs
 from gosend.lib.errors import DomainError
@@ -56,6 +56,7 @@ class MessageList(TenantView):
             schema.IDEMPOTENCY_KEY,
         ],
         request={"application/json": content.schema_of()},
+        examples=examples.sends(),
         responses=schema.answers(
             {201: envelope.MessageSent, 202: envelope.MessageSent}, 400, 404, 409, 413, 415, 422, 503
         ),
