@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import PhoneNumber
+from gosend.lib import metrics
 from gosend.whatsapp import errors
 from gosend.whatsapp.events import StatusUpdate
 from messaging import announce, opaque
@@ -114,6 +115,7 @@ def advance(
         message.status = to
         message.error = error if to in (Status.FAILED, Status.UNKNOWN, Status.UNCONFIRMED) else None
         changed |= {"status", "error"}
+        count(status=to, error=message.error)
     if changed:
         message.updated_at = timezone.now()
         message.save(update_fields=[*changed, "updated_at"])
@@ -136,11 +138,20 @@ def mark(*, message_id: int, to: Status, error: dict[str, Any] | None = None) ->
     if _RANK.get(Status(message.status)) != 0 or _RANK.get(to) != 0:
         return False
     message.status, message.error, message.updated_at = to, error, timezone.now()
+    count(status=to)
     message.save(update_fields=["status", "error", "updated_at"])
     if to == Status.UNCONFIRMED:
         body = MessageContent.objects.values_list("body", flat=True).get(message_id=message_id)
         announce.status_reported(message=message, status=to, body=body, at=message.updated_at)
     return True
+
+
+def count(*, status: str, error: dict[str, Any] | None = None) -> None:
+    """Count that a message came to a status: what /metrics tells."""
+    metrics.MESSAGES.add(str(status))
+    if status == Status.FAILED:
+        code = (error or {}).get("code")
+        metrics.FAILURES.add("none" if code is None else str(code) if code in errors.RULES else "other")
 
 
 def _fill_in(
