@@ -98,10 +98,19 @@ class CustomerAdmin(RecordAdmin):
 class ApiKeyAdmin(RecordAdmin):
     """A key is made here and its text shown once; afterwards it can only be revoked."""
 
-    list_display = ["label", "tenant", "environment", "prefix", "last_four", "last_used_at", "revoked_at"]
+    list_display = [
+        "label",
+        "tenant",
+        "dialect",
+        "environment",
+        "prefix",
+        "last_four",
+        "last_used_at",
+        "revoked_at",
+    ]
     list_select_related = ["tenant"]
     autocomplete_fields = ["tenant"]
-    fields = ["tenant", "label", "environment", "scopes", "expires_at", "allowed_networks"]
+    fields = ["tenant", "label", "dialect", "environment", "scopes", "expires_at", "allowed_networks"]
     actions = ["revoke"]
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, str | list[str]]:
@@ -118,6 +127,7 @@ class ApiKeyAdmin(RecordAdmin):
             tenant=obj.tenant,
             label=obj.label,
             environment=obj.environment,
+            dialect=obj.dialect,
             scopes=obj.scopes,
             expires_at=obj.expires_at,
             allowed_networks=obj.allowed_networks,

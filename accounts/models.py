@@ -155,9 +155,19 @@ class ApiKey(models.Model):
         LIVE = "live"
         TEST = "test"
 
+    class Dialect(models.TextChoices):
+        """Which of the APIs a key opens; no key opens two."""
+
+        NATIVE = "native"
+        WHATOMATE = "whatomate"
+        SESSIONS = "sessions"
+
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="api_keys")
     label = models.CharField(max_length=100)
     environment = models.CharField(max_length=10, choices=Environment)
+    dialect = models.CharField(
+        max_length=10, choices=Dialect, default=Dialect.NATIVE, help_text="The API that the key opens."
+    )
     prefix = models.CharField(max_length=16, help_text="The first characters, to recognise a key by.")
     last_four = models.CharField(max_length=4)
     digest = models.BinaryField(max_length=32, unique=True)

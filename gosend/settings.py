@@ -280,6 +280,10 @@ LOGGING: dict[str, Any] = {
     "formatters": {"json": {"()": "gosend.lib.logs.JsonFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": env("LOG_LEVEL", "INFO")},
-    # The middleware writes one line for every request; Django's own would be a second.
-    "loggers": {"django.request": {"level": "ERROR"}},
+    "loggers": {
+        # The middleware writes one line for every request; Django's own would be a second.
+        "django.request": {"level": "ERROR"},
+        # Doorbells come by the second and say nothing: that one was sent, received and done.
+        **{f"celery.{name}": {"level": "WARNING"} for name in ("app.trace", "beat", "worker.strategy")},
+    },
 }
