@@ -96,8 +96,8 @@ SELECT state, count(*) FROM (
 _CALLBACKS = """
 SELECT (SELECT count(*) FROM (SELECT 1 FROM messaging_metaevent
                                WHERE next_attempt_at IS NOT NULL LIMIT %s) waiting),
-       (SELECT extract(epoch FROM statement_timestamp() - min(next_attempt_at))::float8 FROM messaging_metaevent
-         WHERE next_attempt_at IS NOT NULL)
+       (SELECT extract(epoch FROM statement_timestamp() - min(next_attempt_at))::float8
+          FROM messaging_metaevent WHERE next_attempt_at IS NOT NULL)
 """
 _SANDBOX = """
 SELECT (SELECT count(*) FROM (SELECT 1 FROM sandbox_pendingcallback LIMIT %s) waiting),

@@ -52,7 +52,8 @@ def endpoints() -> Endpoints:
 
 
 _COUNT = """
-SELECT count(*) FILTER (WHERE next_attempt_at <= statement_timestamp()), count(*) FILTER (WHERE next_attempt_at > statement_timestamp())
+SELECT count(*) FILTER (WHERE next_attempt_at <= statement_timestamp()),
+       count(*) FILTER (WHERE next_attempt_at > statement_timestamp())
   FROM (SELECT next_attempt_at FROM webhooks_app_delivery WHERE next_attempt_at IS NOT NULL LIMIT %s) waiting
 """
 # One jump of the index for each endpoint that is owed something.
