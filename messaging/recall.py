@@ -67,13 +67,12 @@ def revoke(*, message: Message) -> Message:
         )
         Dispatch.objects.filter(pk=locked.pk).delete()
         error = dict(_ERROR)
-        return statuses.advance(
-            message_id=locked.pk, to=Message.Status.FAILED, at=timezone.now(), error=error
-        )
+        statuses.advance(message_id=locked.pk, to=Message.Status.FAILED, at=timezone.now(), error=error)
+        return _lock(message)
 
 
 def is_revoked(message: Message) -> bool:
-    return bool(message.error) and message.error.get("gosend_code") == REVOKED
+    return message.error is not None and message.error.get("gosend_code") == REVOKED
 
 
 def _lock(message: Message) -> Message:

@@ -140,7 +140,7 @@ class Audience:
 
     def of(self, source: Source, type: str) -> list[int]:
         """The ids of the endpoints that hear this type of event of a number's."""
-        wanted = {kind: _heard_as(type, kind) for kind in _KINDS}
+        wanted = {kind.value: _heard_as(type, kind) for kind in _KINDS}
         return [
             endpoint_id
             for number_id in (source.number_id, None)
