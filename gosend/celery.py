@@ -2,8 +2,10 @@
 
 import os
 
-from celery import Celery
+from celery import Celery, signals
 from kombu.transport import TRANSPORT_ALIASES
+
+from gosend.lib import stop
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gosend.settings")
 
@@ -12,3 +14,9 @@ TRANSPORT_ALIASES["filesystem"] = "gosend.lib.file_broker:Transport"
 app = Celery("gosend")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@signals.worker_shutting_down.connect
+def _ask_to_stop(**_: object) -> None:
+    """A warm shutdown waits for the tasks: so they hand back what they have not begun, and end."""
+    stop.asked.set()
