@@ -1,6 +1,7 @@
 """The Celery app; its settings and beat schedule stand in settings.py."""
 
 import os
+from typing import Any
 
 from celery import Celery, signals
 from kombu.transport import TRANSPORT_ALIASES
@@ -18,5 +19,14 @@ app.autodiscover_tasks()
 
 @signals.worker_shutting_down.connect
 def _ask_to_stop(**_: object) -> None:
-    """A warm shutdown waits for the tasks: so they hand back what they have not begun, and end."""
+    """A warm shutdown waits for the tasks: they hand back what they have not begun, and end."""
     stop.asked.set()
+
+
+@signals.worker_ready.connect
+@signals.worker_process_init.connect
+def report(**_: Any) -> None:
+    """A worker of threads is one process; a forking one is several, and each reports."""
+    from gosend.lib import heartbeat  # noqa: PLC0415 -- the settings are read by then
+
+    heartbeat.start("worker")

@@ -8,8 +8,10 @@ from typing import Any
 import orjson
 from django.conf import settings
 from django.db import connection
+from django.utils import timezone
 
 from accounts.models import MetaApp
+from gosend.lib import metrics
 from gosend.whatsapp import events
 from messaging.models import MetaEvent
 
@@ -81,6 +83,12 @@ def close(callbacks: Collection[Callback]) -> None:
         for one in callbacks
         if one.problems
     ]
+    metrics.CALLBACKS.add("handled", amount=len(done))
+    metrics.CALLBACKS.add("failed", amount=len(failed))
+    now = timezone.now()
+    for one in callbacks:
+        if not one.problems:
+            metrics.CALLBACK_LAG.observe(max(0.0, (now - one.received_at).total_seconds()))
     with connection.cursor() as cursor:
         if done:
             cursor.execute(_DONE, [done])

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from accounts.models import MetaApp
-from gosend.lib import doorbell, stop
+from gosend.lib import doorbell, logs, stop
 from gosend.whatsapp import events
 from messaging import callback_body, callbacks, raw, reports, route
 from messaging.callbacks import Callback
@@ -131,11 +131,17 @@ def _route_rest(batch: Sequence[Callback]) -> tuple[list[Callback], list[Callbac
             waiting = [other for other in waiting if other.pk in ours]
             if one.pk not in ours:
                 continue
-        for item in items:
-            try:
-                route.item(callback=one, item=item)
-            except Exception as error:
-                log.exception("an item of callback %s could not be handled", one.pk)
-                one.blame(item.field, error)
+        if items:
+            with logs.about(callback_id=one.pk):
+                _route_each(one, items)
         done.append(one)
     return done, []
+
+
+def _route_each(callback: Callback, items: Sequence[events.Item]) -> None:
+    for item in items:
+        try:
+            route.item(callback=callback, item=item)
+        except Exception as error:
+            log.exception("an item of callback %s could not be handled", callback.pk)
+            callback.blame(item.field, error)
