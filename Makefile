@@ -5,6 +5,8 @@
 PORT ?= 8000
 ONCE ?=
 ARGS ?=
+ONLY ?=
+WRITE ?=
 ifeq ($(origin PYTHON),undefined)
 PYTHON := $(shell for python in .venv/bin/python python3.13 python3.12 python3.11 python3.14 python3; do \
 	"$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
@@ -15,7 +17,7 @@ SET_UP = $(if $(PYTHON),$(PYTHON) bin/install.py,@echo "Python 3.11 or newer wit
 	(Debian: apt install python3-venv); name it with PYTHON=…" >&2; exit 1;)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test run worker migrate check fix stop set-up set-up-dev
+.PHONY: help demo test run worker bench migrate check fix stop set-up set-up-dev
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
@@ -34,6 +36,9 @@ run: set-up ## The web server on 127.0.0.1:$(PORT)
 
 worker: set-up ## The worker, with its beat
 	@exec $(HOLD) .venv/bin/celery -A gosend worker --beat --pool threads --concurrency 8 --loglevel info
+
+bench: set-up-dev ## Measure the hot paths against yardsticks (ONLY=accept,send WRITE=docs/benchmarks.md)
+	@exec .venv/bin/python -m tests.benchmarks --only "$(ONLY)" $(if $(WRITE),--write "$(WRITE)")
 
 migrate: set-up ## Bring the database up to date
 	@exec $(HOLD) .venv/bin/python manage.py migrate

@@ -17,7 +17,7 @@ from accounts import numbers
 from accounts.models import BusinessAccount, MetaApp, PhoneNumber
 from gosend.lib import doorbell
 from gosend.whatsapp import events
-from messaging import echoes, inbound, merges, notices, raw, statuses
+from messaging import echoes, inbound, merges, notices, raw, reports
 from messaging.models import MetaEvent
 from templates_app import notices as templates
 
@@ -145,7 +145,7 @@ def _take_in(
         case events.MessageEcho():
             echoes.receive(number=number, item=item)
         case events.StatusUpdate():
-            statuses.report(number=number, update=item)
+            reports.take(reported=[(number.pk, item)])
 
 
 def _number(event: MetaEvent, phone_number_id: str) -> PhoneNumber | None:

@@ -1,6 +1,7 @@
 """OpenAPI, one document per dialect."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +17,26 @@ from pydantic import BaseModel, ConfigDict
 
 from gosend.api import json, samples, view
 
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One of the APIs: where its map lies, and how a key is sent."""
+
+    prefix: str
+    urls: str
+    description: str
+    security: Mapping[str, Mapping[str, str]]
+
+
+_IN_HEADER = {"ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
+DIALECTS = {
+    "v1": Dialect(
+        "v1/",
+        "gosend.api.v1.urls",
+        "Send WhatsApp messages, and learn what became of them.",
+        _IN_HEADER,
+    ),
+}
 _components: dict[str, dict[str, Any]] = {}
 
 _ERROR_WORDS = {
@@ -79,12 +100,14 @@ def of(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def answers(
-    successes: Mapping[int, type[BaseModel] | list[type[BaseModel]] | None], *problems: int
+    successes: Mapping[int, type[BaseModel] | list[type[BaseModel]] | None],
+    *problems: int,
+    shape: type[BaseModel] = Problem,
 ) -> dict[int, OpenApiResponse]:
     """Describe what an operation answers: each success, the errors of every door, and its own."""
     described = {status: _success(model) for status, model in successes.items()}
     for status in sorted({401, 403, 429, *problems}):
-        described[status] = OpenApiResponse(of(Problem), description=_ERROR_WORDS[status])
+        described[status] = OpenApiResponse(of(shape), description=_ERROR_WORDS[status])
     return described
 
 
@@ -158,32 +181,52 @@ def _internal_classes() -> list[type]:
     return [*get_lib_doc_excludes(), view.TenantView]  # type: ignore[no-untyped-call]
 
 
+def _prune(result: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the schemas that only other dialects use."""
+    known = result["components"]["schemas"]
+    used: set[str] = set()
+    waiting: list[Any] = [result["paths"]]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, list):
+            waiting += one
+        elif isinstance(one, dict):
+            waiting += one.values()
+            name = str(one.get("$ref", "")).rsplit("/", 1)[-1]
+            if name and name not in used:
+                used.add(name)
+                waiting.append(known[name])
+    result["components"]["schemas"] = {name: known[name] for name in known if name in used}
+    return result
+
+
 @lru_cache(maxsize=4)
 def document(dialect: str) -> dict[str, Any]:
     """Make a dialect's whole document; the same on every installation."""
-    routes = [path("v1/", include("gosend.api.v1.urls"))]
+    this = DIALECTS[dialect]
+    routes = [path(this.prefix, include(this.urls))]
     generator = SchemaGenerator(patterns=routes)  # type: ignore[no-untyped-call]
     # The components are complete only once the routes, and with them the views, are loaded.
     generator._initialise_endpoints()  # type: ignore[no-untyped-call]
     settings = {
         "TITLE": "GoSend",
-        "DESCRIPTION": "Send WhatsApp messages, and learn what became of them.",
+        "DESCRIPTION": this.description,
         "VERSION": dialect,
         "OAS_VERSION": "3.1.0",
         "SERVERS": [{"url": "/"}],
-        "SCHEMA_PATH_PREFIX": f"/{dialect}",
+        "SCHEMA_PATH_PREFIX": f"/{this.prefix.rstrip('/')}",
         "POSTPROCESSING_HOOKS": [],
         "COMPONENT_SPLIT_REQUEST": True,
         "GET_LIB_DOC_EXCLUDES": _internal_classes,
-        "SECURITY": [{"ApiKey": []}],
+        "SECURITY": [{name: []} for name in this.security],
         "APPEND_COMPONENTS": {
             "schemas": dict(_components),
-            "securitySchemes": {"ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"}},
+            "securitySchemes": {name: dict(scheme) for name, scheme in this.security.items()},
         },
     }
     with patched_settings(settings):
         made: dict[str, Any] = generator.get_schema(public=True)  # type: ignore[no-untyped-call]
-    return _finish(made)
+    return _prune(_finish(made))
 
 
 def as_yaml(dialect: str) -> str:
@@ -191,5 +234,5 @@ def as_yaml(dialect: str) -> str:
 
 
 @require_safe
-def serve_v1(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(json.dumps(document("v1")), content_type="application/json")
+def serve(request: HttpRequest, dialect: str) -> HttpResponse:
+    return HttpResponse(json.dumps(document(dialect)), content_type="application/json")

@@ -8,22 +8,17 @@ from rest_framework.response import Response
 
 from accounts import numbers
 from accounts.models import ApiKey
-from gosend.api import errors, filters, pages, schema
+from gosend.api import errors, filters, pages, refusals, schema
 from gosend.api.v1 import content, envelope, examples, message_filters, timeline
 from gosend.api.view import TenantRequest, TenantView
 from gosend.lib import ids, logs
-from gosend.lib.errors import DomainError
-from messaging import media, send
+from messaging import send
 from messaging.models import Message
 
 _YES = frozenset({"1", "true", "yes"})
 _NO = frozenset({"", "0", "false", "no"})
 # A synchronous send that ended thus is settled on Meta's side; everything else is still open.
 _DONE = frozenset({Message.Status.SENT, Message.Status.DELIVERED, Message.Status.READ})
-
-
-class MetaRefused(DomainError):
-    code = "meta_error"
 
 
 class MessageList(TenantView):
@@ -113,16 +108,8 @@ def find(request: TenantRequest, message_id: str) -> Message:
 
 
 def _answer(message: Message) -> Response:
-    if message.status == Message.Status.FAILED:
-        error = message.error or {}
-        if refusal := media.refusal_in(error):
-            ours = refusal(error["message"], details={"message_id": str(message.pk), "error": error})
-            return errors.to_response(ours, {})
-        refused = MetaRefused(
-            f"Meta refused the message: {error.get('title') or 'no reason given'}",
-            details={"message_id": str(message.pk), "meta": error},
-        )
-        return errors.to_response(refused, {})
+    if refusal := refusals.of(message, shown_id=str(message.pk)):
+        return errors.to_response(refusal, {})
     return Response(envelope.sent(message), status=201 if message.status in _DONE else 202)
 
 

@@ -8,8 +8,6 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from gosend.api import postman, schema
 
-_DIALECTS = ("v1",)
-
 
 class Command(BaseCommand):
     help = "Write docs/openapi/ from the code; with --check compare only."
@@ -21,7 +19,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         folder = Path(settings.BASE_DIR) / "docs" / "openapi"
-        for dialect in _DIALECTS:
+        for dialect in schema.DIALECTS:
             collection = postman.as_json(schema.document(dialect))
             for name, made in (
                 (f"{dialect}.yaml", schema.as_yaml(dialect)),
