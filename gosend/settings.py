@@ -249,6 +249,11 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _is_https else 
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
 
+# Who may read /metrics: with a token set whoever sends it; without one this machine and TRUSTED_NETWORKS.
+METRICS_TOKEN = env_secret("METRICS_TOKEN")
+# Seconds after which a process brings its counts to the database and says that it lives; 0 for never.
+METRICS_FLUSH_SECONDS = env_int("METRICS_FLUSH_SECONDS", 5)
+
 # --- Console ------------------------------------------------------------------------------------
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "GoSend",

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
-from gosend.api import health, home, meta_webhook, schema
+from gosend.api import health, home, meta_webhook, metrics, schema
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("openapi/v1.json", schema.serve, {"dialect": "v1"}, name="openapi-v1"),
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
+    path("metrics", metrics.serve, name="metrics"),
     path("meta/webhook", meta_webhook.MetaWebhook.as_view(), name="meta-webhook"),
     path("console/", admin.site.urls),
     path("v1/", include("gosend.api.v1.urls")),

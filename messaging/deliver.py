@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from accounts import numbers
 from accounts.models import PhoneNumber
-from gosend.lib import doorbell, http
+from gosend.lib import doorbell, http, logs, metrics
 from gosend.whatsapp import errors
 from gosend.whatsapp.client import GraphClient
 from gosend.whatsapp.errors import GraphError
@@ -136,6 +136,21 @@ def _pool() -> ThreadPoolExecutor:
 
 
 def _call(client: GraphClient, intent: Intent) -> Answer:
+    """Make the call; count and time it, and say on the log how it went."""
+    started = time.monotonic()
+    with logs.about(message_id=intent.message.pk, request=intent.message.request_id):
+        answer = _ask(client, intent)
+        seconds = time.monotonic() - started
+        outcome = answer.outcome.name.lower() if isinstance(answer, GraphError) else "sent"
+        metrics.SEND_SECONDS.observe(seconds, outcome)
+        level = logging.DEBUG if outcome == "sent" else logging.INFO
+        log.log(
+            level, "call to Meta: %s, code %s, %d ms", outcome, getattr(answer, "code", None), seconds * 1000
+        )
+    return answer
+
+
+def _ask(client: GraphClient, intent: Intent) -> Answer:
     try:
         return client.send_message(phone_number_id=intent.phone_number_id, body=intent.body)
     except GraphError as error:

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts import numbers
 from accounts.models import BusinessAccount, MetaApp, PhoneNumber
-from gosend.lib import doorbell
+from gosend.lib import doorbell, logs, metrics
 from gosend.whatsapp import events
 from messaging import echoes, inbound, merges, notices, raw, reports
 from messaging.models import MetaEvent
@@ -50,7 +50,8 @@ def handle_due(*, seconds: float = RUN_SECONDS) -> int:
     while time.monotonic() < deadline and (due := _take()):
         for event in due:
             if _renew(event):
-                handle(event=event)
+                with logs.about(callback_id=event.pk):
+                    handle(event=event)
         total += len(due)
     return total
 
@@ -183,7 +184,9 @@ def _renew(event: MetaEvent) -> bool:
 
 def _close(event: MetaEvent, problems: list[dict[str, str]]) -> None:
     row = MetaEvent.objects.filter(pk=event.pk)
+    metrics.CALLBACKS.add("failed" if problems else "handled")
     if not problems:
+        metrics.CALLBACK_LAG.observe(max(0.0, (timezone.now() - event.received_at).total_seconds()))
         row.update(handled_at=timezone.now(), next_attempt_at=None, errors=[])
         return
     tries_left = event.attempt_count <= len(_RETRY_SECONDS)
