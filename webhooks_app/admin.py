@@ -2,12 +2,12 @@
 
 from django.contrib import admin
 
-from gosend.lib.console import LogAdmin
+from accounts.console import TenantLogAdmin
 from webhooks_app.models import Attempt, Delivery, Event, Replay, WebhookEndpoint
 
 
 @admin.register(WebhookEndpoint)
-class WebhookEndpointAdmin(LogAdmin):
+class WebhookEndpointAdmin(TenantLogAdmin):
     ordering = ("-id",)
     list_display = ("id", "tenant", "phone_number", "url", "type", "is_enabled", "failing_since")
     list_filter = ("is_enabled", "type")
@@ -17,7 +17,7 @@ class WebhookEndpointAdmin(LogAdmin):
 
 
 @admin.register(Event)
-class EventAdmin(LogAdmin):
+class EventAdmin(TenantLogAdmin):
     ordering = ("-id",)
     list_display = ("id", "tenant", "type", "occurred_at")
     list_filter = ("type",)
@@ -27,7 +27,7 @@ class EventAdmin(LogAdmin):
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(LogAdmin):
+class DeliveryAdmin(TenantLogAdmin):
     ordering = ("-id",)
     list_display = ("delivery_id", "endpoint", "event", "status", "attempt_count", "next_attempt_at")
     list_filter = ("status", "ended_reason")
@@ -37,7 +37,8 @@ class DeliveryAdmin(LogAdmin):
 
 
 @admin.register(Attempt)
-class AttemptAdmin(LogAdmin):
+class AttemptAdmin(TenantLogAdmin):
+    tenant_path = "delivery__tenant_id"
     ordering = ("-id",)
     list_display = ("id", "delivery", "number", "response_status", "error", "duration_ms", "started_at")
     list_select_related = ("delivery",)
@@ -45,7 +46,7 @@ class AttemptAdmin(LogAdmin):
 
 
 @admin.register(Replay)
-class ReplayAdmin(LogAdmin):
+class ReplayAdmin(TenantLogAdmin):
     ordering = ("-id",)
     list_display = ("id", "endpoint", "wanted", "total", "replayed_count", "delivered_count", "finished_at")
     list_select_related = ("endpoint",)
