@@ -1,4 +1,4 @@
-"""The console's pages for tenants, keys, accounts and numbers."""
+"""The console's pages for tenants, keys and accounts. Numbers: webhooks_app/admin.py, which tells of them."""
 
 from typing import Any
 
@@ -20,7 +20,6 @@ from accounts.models import (
     Grant,
     Member,
     MetaApp,
-    PhoneNumber,
     Tenant,
     User,
 )
@@ -196,16 +195,6 @@ class BusinessAccountAdmin(TenantRecordAdmin):
         if token := form.cleaned_data["new_access_token"]:
             obj.access_token = token
         super().save_model(request, obj, form, change)
-
-
-@admin.register(PhoneNumber)
-class PhoneNumberAdmin(TenantRecordAdmin):
-    list_display = ["display_phone_number", "tenant", "status", "quality_rating", "throughput_tier"]
-    list_select_related = ["tenant"]
-    list_filter = ["status", "quality_rating", "is_sandbox"]
-    search_fields = ["phone_number_id__exact", "display_phone_number_normalized__exact"]
-    autocomplete_fields = ["tenant", "business_account"]
-    readonly_fields = ["is_sandbox"]
 
 
 @admin.register(Grant)
