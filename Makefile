@@ -20,7 +20,7 @@ SET_UP = $(if $(PYTHON),$(PYTHON) bin/install.py,@echo "Python 3.11 or newer wit
 	(Debian: apt install python3-venv); name it with PYTHON=…" >&2; exit 1;)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults run worker migrate check fix stop set-up set-up-dev
+.PHONY: help demo test faults run worker bench migrate check fix stop set-up set-up-dev
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
@@ -37,12 +37,16 @@ faults: set-up-dev ## Kill our own processes and count (QUICK=1 for minutes, ONL
 		$(if $(filter-out 0 no false,$(WRITE)),--write docs/faults.md)
 
 run: set-up ## The web server on 127.0.0.1:$(PORT)
+	@.venv/bin/python -m gosend.lib.ports $(PORT) run
 	@exec $(HOLD) sh -c '.venv/bin/python manage.py migrate --verbosity 0 && exec .venv/bin/granian \
 		--interface wsgi --host 127.0.0.1 --port $(PORT) --workers 2 --blocking-threads 8 \
 		--respawn-failed-workers --workers-kill-timeout 35 gosend.wsgi:application'
 
 worker: set-up ## The worker, with its beat
 	@exec $(HOLD) .venv/bin/celery -A gosend worker --beat --pool threads --concurrency 8 --loglevel info
+
+bench: set-up-dev ## Measure the hot paths against yardsticks (ONLY=accept,send WRITE=docs/benchmarks.md)
+	@exec .venv/bin/python -m tests.benchmarks --only "$(ONLY)" $(if $(WRITE),--write "$(WRITE)")
 
 migrate: set-up ## Bring the database up to date
 	@exec $(HOLD) .venv/bin/python manage.py migrate

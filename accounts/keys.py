@@ -15,7 +15,17 @@ from django.utils import timezone
 from accounts.models import KEY_SCOPES, ApiKey, Tenant
 from gosend.lib.errors import DomainError
 
-PREFIXES = {ApiKey.Environment.LIVE: "gsk_live_", ApiKey.Environment.TEST: "gsk_test_"}
+# What a key of each API begins with; its environment follows: gsk_live_, whm_test_, …
+BEGINNINGS = {
+    ApiKey.Dialect.NATIVE: "gsk_",
+    ApiKey.Dialect.WHATOMATE: "whm_",
+    ApiKey.Dialect.SESSIONS: "wa_",
+}
+_PREFIXES = frozenset(
+    f"{beginning}{environment}_"
+    for beginning in BEGINNINGS.values()
+    for environment in ApiKey.Environment.values
+)
 SCOPES = KEY_SCOPES
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 # 34 base62 characters carry 202 bits, so one SHA-256 is protection enough.
@@ -28,6 +38,10 @@ _LAST_USED_EVERY = timedelta(minutes=1)
 
 class MalformedKey(DomainError):
     code = "malformed_api_key"
+
+
+class KeyOfAnotherApi(DomainError):
+    code = "api_key_of_another_api"
 
 
 class UnknownKey(DomainError):
@@ -47,6 +61,7 @@ def mint(
     tenant: Tenant,
     label: str,
     environment: str,
+    dialect: str = ApiKey.Dialect.NATIVE,
     scopes: Sequence[str] = SCOPES,
     expires_at: datetime | None = None,
     allowed_networks: Sequence[str] = (),
@@ -54,13 +69,14 @@ def mint(
     """Make a key; the whole key is returned this once and never stored."""
     if unknown := set(scopes) - set(SCOPES):
         raise ValueError(f"unknown scopes: {sorted(unknown)}")
-    prefix = PREFIXES[ApiKey.Environment(environment)]
+    prefix = f"{BEGINNINGS[ApiKey.Dialect(dialect)]}{ApiKey.Environment(environment).value}_"
     secret = "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM_LENGTH))
     plaintext = prefix + secret + _checksum(prefix + secret)
     key = ApiKey.objects.create(
         tenant=tenant,
         label=label,
         environment=environment,
+        dialect=dialect,
         prefix=plaintext[:_SHOWN_LENGTH],
         last_four=plaintext[-4:],
         digest=_digest(plaintext),
@@ -71,14 +87,20 @@ def mint(
     return key, plaintext
 
 
-def find(plaintext: str, *, address: str | None = None) -> ApiKey:
-    """Return the key with its tenant, in one query.
+def find(plaintext: str, *, address: str | None = None, dialect: str = ApiKey.Dialect.NATIVE) -> ApiKey:
+    """Return the key of an API with its tenant, in one query.
 
-    Raises MalformedKey (before any query), UnknownKey, ExpiredKey (also when revoked) and
-    AddressNotAllowed. Nothing is cached, so a revocation counts from the next request on.
+    Raises MalformedKey and KeyOfAnotherApi (both before any query), UnknownKey, ExpiredKey (also when
+    revoked) and AddressNotAllowed. Nothing is cached, so a revocation counts from the next request on.
     """
     if not _is_well_formed(plaintext):
         raise MalformedKey("Invalid or missing API key")
+    # The beginning is under the checksum and the digest, so it says the key's dialect truly.
+    if not plaintext.startswith(beginning := BEGINNINGS[ApiKey.Dialect(dialect)]):
+        raise KeyOfAnotherApi(
+            f"This API key opens another API of this server; here it begins with {beginning}",
+            details={"begins_with": beginning},
+        )
     key = ApiKey.objects.select_related("tenant").filter(digest=_digest(plaintext)).first()
     if key is None:
         raise UnknownKey("Invalid or missing API key")
@@ -102,6 +124,7 @@ def rotate(*, key: ApiKey) -> tuple[ApiKey, str]:
         tenant=key.tenant,
         label=key.label,
         environment=key.environment,
+        dialect=key.dialect,
         scopes=key.scopes,
         expires_at=key.expires_at,
         allowed_networks=key.allowed_networks,
@@ -124,8 +147,8 @@ def _checksum(text: str) -> str:
 
 
 def _is_well_formed(plaintext: str) -> bool:
-    prefix = next((prefix for prefix in PREFIXES.values() if plaintext.startswith(prefix)), None)
-    if prefix is None or len(plaintext) != len(prefix) + _RANDOM_LENGTH + _CHECKSUM_LENGTH:
+    prefix = plaintext[: -(_RANDOM_LENGTH + _CHECKSUM_LENGTH)]
+    if prefix not in _PREFIXES:
         return False
     return plaintext.isascii() and _checksum(plaintext[:-_CHECKSUM_LENGTH]) == plaintext[-_CHECKSUM_LENGTH:]
 

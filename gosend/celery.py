@@ -1,9 +1,12 @@
 """The Celery app; its settings and beat schedule stand in settings.py."""
 
 import os
+from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
 from kombu.transport import TRANSPORT_ALIASES
+
+from gosend.lib import stop
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gosend.settings")
 
@@ -12,3 +15,18 @@ TRANSPORT_ALIASES["filesystem"] = "gosend.lib.file_broker:Transport"
 app = Celery("gosend")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@signals.worker_shutting_down.connect
+def _ask_to_stop(**_: object) -> None:
+    """A warm shutdown waits for the tasks: they hand back what they have not begun, and end."""
+    stop.asked.set()
+
+
+@signals.worker_ready.connect
+@signals.worker_process_init.connect
+def report(**_: Any) -> None:
+    """A worker of threads is one process; a forking one is several, and each reports."""
+    from gosend.lib import heartbeat  # noqa: PLC0415 -- the settings are read by then
+
+    heartbeat.start("worker")

@@ -225,6 +225,8 @@ API_DAILY_LIMITS = {
 CLAIM_LEASE_SECONDS = env_int("CLAIM_LEASE_SECONDS", 45)
 # Seconds after which a send of unknown outcome is reported as unconfirmed.
 UNCONFIRMED_AFTER_SECONDS = env_int("UNCONFIRMED_AFTER_SECONDS", 900)
+# Seconds before a callback of Meta's that a worker took may be taken by another.
+INGEST_LEASE_SECONDS = env_int("INGEST_LEASE_SECONDS", 20)
 # Seconds for one webhook attempt, the answer's body included.
 WEBHOOK_TIMEOUT_SECONDS = env_int("WEBHOOK_TIMEOUT_SECONDS", 10)
 # Days after which deliveries that ended are forgotten, with their events and attempts.
@@ -248,6 +250,11 @@ SECURE_HSTS_SECONDS = 31_536_000 if _is_https else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _is_https else None
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
+
+# Who may read /metrics: with a token set whoever sends it; without one this machine and TRUSTED_NETWORKS.
+METRICS_TOKEN = env_secret("METRICS_TOKEN")
+# Seconds after which a process brings its counts to the database and says that it lives; 0 for never.
+METRICS_FLUSH_SECONDS = env_int("METRICS_FLUSH_SECONDS", 5)
 
 # --- Console ------------------------------------------------------------------------------------
 UNFOLD: dict[str, Any] = {
@@ -275,6 +282,10 @@ LOGGING: dict[str, Any] = {
     "formatters": {"json": {"()": "gosend.lib.logs.JsonFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": env("LOG_LEVEL", "INFO")},
-    # The middleware writes one line for every request; Django's own would be a second.
-    "loggers": {"django.request": {"level": "ERROR"}},
+    "loggers": {
+        # The middleware writes one line for every request; Django's own would be a second.
+        "django.request": {"level": "ERROR"},
+        # Doorbells come by the second and say nothing: that one was sent, received and done.
+        **{f"celery.{name}": {"level": "WARNING"} for name in ("app.trace", "beat", "worker.strategy")},
+    },
 }

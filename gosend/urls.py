@@ -3,15 +3,16 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
-from gosend.api import health, home, meta_webhook, schema
+from gosend.api import health, home, meta_webhook, metrics, schema
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
     path("docs", home.docs, name="docs"),
     path("docs/errors", home.list_of_errors, name="docs-errors"),
-    path("openapi/v1.json", schema.serve_v1, name="openapi-v1"),
+    path("openapi/v1.json", schema.serve, {"dialect": "v1"}, name="openapi-v1"),
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
+    path("metrics", metrics.serve, name="metrics"),
     path("meta/webhook", meta_webhook.MetaWebhook.as_view(), name="meta-webhook"),
     path("console/", admin.site.urls),
     path("v1/", include("gosend.api.v1.urls")),

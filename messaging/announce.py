@@ -1,12 +1,15 @@
 """What tenants are told about messages and conversations, in the words of the documented events."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from accounts.models import PhoneNumber
 from gosend.whatsapp import content
+from messaging import standing
 from messaging.models import Conversation, Message
+from messaging.standing import Standing
 from webhooks_app import events
 
 MEDIA_TYPES = frozenset({"image", "video", "audio", "document", "sticker"})
@@ -39,11 +42,41 @@ def message_received(
     )
 
 
-def status_reported(*, message: Message, status: str, body: dict[str, Any], at: datetime) -> None:
+@dataclass(frozen=True, slots=True)
+class Report:
+    """That a message came to a status; `message` is as it stood then."""
+
+    message: Standing
+    status: str
+    at: datetime
+
+
+def statuses_reported(*, reports: Sequence[Report]) -> None:
     """`message.sent`, `.delivered`, `.read`, `.failed` or `.unconfirmed`, each once.
 
-    One that comes late is told all the same; `gosendapi.status` is what the message has come to.
+    One that comes late is told all the same; `gosendapi.status` is what the message has come to. What
+    the messages say is read only where somebody hears of it.
     """
+    if not reports:
+        return
+    heard = events.audience(number_ids={one.message.source.number_id for one in reports})
+    told = [one for one in reports if heard.of(one.message.source, f"message.{one.status}")]
+    if not told:
+        return
+    bodies = standing.bodies(message_ids={one.message.pk for one in told})
+    news = [
+        events.News(
+            one.message.source,
+            f"message.{one.status}",
+            one.at,
+            _status_data(one.message, bodies.get(one.message.pk, {}), one.at),
+        )
+        for one in told
+    ]
+    events.publish_all(news=news, heard=heard)
+
+
+def _status_data(message: Standing, body: dict[str, Any], at: datetime) -> dict[str, Any]:
     ours = _ours(message, body)
     if message.error is not None:
         ours["error"] = message.error
@@ -60,15 +93,9 @@ def status_reported(*, message: Message, status: str, body: dict[str, Any], at: 
         },
         "is_new_conversation": False,
     }
-    if message.conversation is not None:
-        data["conversation"] = _conversation(message.conversation)
-    events.publish(
-        tenant_id=message.tenant_id,
-        number=message.phone_number,
-        type=f"message.{status}",
-        occurred_at=at,
-        data=data,
-    )
+    if message.conversation_id is not None:
+        data["conversation"] = {"id": str(message.conversation_id), "status": message.conversation_status}
+    return data
 
 
 def conversation_created(*, conversation: Conversation, number: PhoneNumber, at: datetime) -> None:
@@ -94,7 +121,7 @@ def conversations_created(
     )
 
 
-def _ours(message: Message, body: dict[str, Any]) -> dict[str, Any]:
+def _ours(message: Message | Standing, body: dict[str, Any]) -> dict[str, Any]:
     return {
         "id": str(message.pk),
         "direction": message.direction,

@@ -22,7 +22,7 @@ from gosend.whatsapp import content as contents
 from gosend.whatsapp import links
 from gosend.whatsapp.client import Accepted
 from gosend.whatsapp.errors import GraphError, Outcome
-from messaging import media, opaque, statuses
+from messaging import media, opaque, reports, statuses
 from messaging.models import Dispatch, Message
 
 _FIRST_DELAY_SECONDS = 1.0
@@ -152,10 +152,8 @@ def record(intent: Intent, answer: Answer) -> None:
 
 
 def _record_sent(message_id: int, answer: Accepted) -> None:
-    message = statuses.advance(
-        message_id=message_id, to=Message.Status.SENT, at=timezone.now(), wamid=answer.wamid
-    )
-    statuses.adopt_strays(message=message)
+    statuses.advance(message_id=message_id, to=Message.Status.SENT, at=timezone.now(), wamid=answer.wamid)
+    reports.adopt(message_ids=[message_id])
 
 
 def doubt(held: QuerySet[Dispatch], *, message_id: int, error: dict[str, Any]) -> bool:

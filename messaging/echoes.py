@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from accounts.models import PhoneNumber
 from gosend.whatsapp.events import MessageEcho
-from messaging import announce, contacts, conversations, statuses
+from messaging import announce, contacts, conversations, reports, standing
 from messaging.models import Message, MessageContent
 
 
@@ -18,14 +18,12 @@ def receive(*, number: PhoneNumber, item: MessageEcho) -> Message | None:
         return None
     try:
         with transaction.atomic():
-            message = _store(number, item)
+            return _store(number, item)
     except IntegrityError:
         # The same callback, handled twice at once: the unique wamid let one of them through.
         if _is_here(number, item.wamid):
             return None
         raise
-    statuses.adopt_strays(message=message)
-    return message
 
 
 def _is_here(number: PhoneNumber, wamid: str) -> bool:
@@ -62,5 +60,9 @@ def _store(number: PhoneNumber, item: MessageEcho) -> Message:
     MessageContent.objects.create(message=message, body=item.message)
     if is_new:
         announce.conversation_created(conversation=conversation, number=number, at=written_at)
-    announce.status_reported(message=message, status=message.status, body=item.message, at=written_at)
+    held = standing.lock(message_ids=[message.pk])
+    announce.statuses_reported(
+        reports=[announce.Report(one, Message.Status.SENT, written_at) for one in held.values()]
+    )
+    reports.adopt(message_ids=[message.pk])
     return message

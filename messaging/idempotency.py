@@ -13,6 +13,9 @@ from messaging.models import Dispatch, IdempotentAnswer
 
 # A key is forgotten after this; until then the same request is answered from the row.
 LIFETIME = timedelta(hours=24)
+# No request runs as long: one that took its key, accepted no message and has not answered is dead, and
+# its key free for a repeat. What it may have done by then is harmless when done again.
+_ABANDONED = timedelta(minutes=3)
 # From its acceptance a request takes at most so long until it claims its message or answers.
 _ANSWERS_WITHIN = timedelta(seconds=10)
 
@@ -64,6 +67,8 @@ def recall(once: Once) -> Stored | Unanswered | None:
         return _opened(once, row)
     if row.message_id is not None and not _is_under_way(row.message_id):
         return Unanswered(row.message_id)
+    if row.message_id is None and row.created_at <= timezone.now() - _ABANDONED:
+        return None
     raise in_progress()
 
 
@@ -71,10 +76,11 @@ def claim(once: Once, *, message_id: int | None = None) -> None:
     """Take the key, in the transaction that does what it stands for.
 
     Whoever comes second waits for that transaction and then gets InProgress, which undoes its own. A
-    row past its lifetime is taken over in place.
+    row past its lifetime, or abandoned, is taken over in place.
     """
+    ages = [LIFETIME.total_seconds(), _ABANDONED.total_seconds()]
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, [*_scope(once), once.fingerprint, message_id, LIFETIME.total_seconds()])
+        cursor.execute(_CLAIM, [*_scope(once), once.fingerprint, message_id, *ages])
         if cursor.fetchone() is None:
             raise in_progress()
 
@@ -108,6 +114,9 @@ ON CONFLICT (tenant_id, environment, key) DO UPDATE
    SET fingerprint = excluded.fingerprint, message_id = excluded.message_id,
        status_code = NULL, body = NULL, created_at = excluded.created_at
  WHERE held.created_at <= statement_timestamp() - make_interval(secs => %s)
+    OR held.message_id IS NULL AND held.status_code IS NULL
+       AND held.fingerprint = excluded.fingerprint
+       AND held.created_at <= statement_timestamp() - make_interval(secs => %s)
 RETURNING id
 """
 

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.models import Tenant
-from messaging import claims, statuses
+from messaging import claims, reports, statuses
 from messaging.models import Dispatch, Message, StatusReport
 
 log = logging.getLogger(__name__)
@@ -122,8 +122,11 @@ def strays() -> int:
     )
     pairs = set(unmatched.values_list("phone_number_id", "wamid")[:_BATCH])
     for phone_number_id, wamid in pairs:
-        message = Message.objects.get(phone_number_id=phone_number_id, wamid=wamid)
-        statuses.adopt_strays(message=message)
+        with transaction.atomic():
+            message = Message.objects.select_for_update(no_key=True).get(
+                phone_number_id=phone_number_id, wamid=wamid
+            )
+            reports.adopt(message_ids=[message.pk])
     return len(pairs)
 
 

@@ -23,7 +23,7 @@ from tests.conftest import Party
 from webhooks_app.models import Replay, WebhookEndpoint
 
 # Not of the API: other doors, with their own locks or for everybody.
-OPEN = {"", "docs", "docs/errors", "openapi/v1.json", "healthz", "readyz", "meta/webhook"}
+OPEN = {"", "docs", "docs/errors", "openapi/v1.json", "healthz", "readyz", "metrics", "meta/webhook"}
 EXCLUDED_PREFIXES = ("console/", "^v1(?:")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 UNKNOWN = "99999999999999"

@@ -16,12 +16,21 @@ class ScopeMissing(DomainError):
     code = "insufficient_scope"
 
 
-def key_of(request: HttpRequest) -> ApiKey:
+def key_of(request: HttpRequest, *, dialect: str = ApiKey.Dialect.NATIVE) -> ApiKey:
     """Find the key that the request carries, with its tenant, or say why it does not count."""
-    plaintext = request.headers.get(HEADER, "").strip()
+    plaintext = _carried(request, dialect)
     if not plaintext:
         raise keys.MalformedKey("Invalid or missing API key")
-    return keys.find(plaintext, address=address_of(request))
+    return keys.find(plaintext, address=address_of(request), dialect=dialect)
+
+
+def _carried(request: HttpRequest, dialect: str) -> str:
+    """A gateway's key comes as a bearer token as well, which counts first; every other in one header."""
+    if dialect == ApiKey.Dialect.SESSIONS:
+        scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
+        if scheme.lower() == "bearer":
+            return token.strip()
+    return request.headers.get(HEADER, "").strip()
 
 
 def address_of(request: HttpRequest) -> str:

@@ -1,7 +1,7 @@
 """DomainError becomes HTTP here, once."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -66,6 +66,12 @@ class Problem:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+# Writes a problem in a dialect's own shape.
+Shape = Callable[[Problem], dict[str, Any]]
+# Address → how errors below it are written, where no view of the dialect is there to do so.
+_shapes: dict[str, Shape] = {}
+
+
 def explain(error: Exception) -> Problem:
     """Find what a client may know of an exception; a fault of ours is logged here."""
     if isinstance(error, DomainError):
@@ -109,17 +115,24 @@ def phrase(status: int) -> str:
     return _PHRASES.get(status) or HTTPStatus(status).phrase
 
 
-def to_response(error: Exception, context: Mapping[str, Any]) -> Response:
+def to_response(error: Exception, context: Mapping[str, Any], *, shape: Shape = body) -> Response:
     """Be DRF's exception handler, for every view of the API."""
     problem = explain(error)
-    return Response(body(problem), status=problem.entry.status, headers=_headers(problem))
+    return Response(shape(problem), status=problem.entry.status, headers=_headers(problem))
 
 
-def to_plain_response(error: Exception) -> HttpResponse:
-    """The same for a view that is none of DRF's."""
+def speak(prefix: str, shape: Shape) -> None:
+    """Have errors below an address written in a dialect's shape; of two prefixes the longer counts."""
+    _shapes[prefix] = shape
+
+
+def to_plain_response(error: Exception, *, path: str = "") -> HttpResponse:
+    """The same for a view that is none of DRF's, in the shape of the dialect that the path belongs to."""
     problem = explain(error)
+    prefix = max((prefix for prefix in _shapes if path.startswith(prefix)), key=len, default=None)
+    shape = body if prefix is None else _shapes[prefix]
     return HttpResponse(
-        json.dumps(body(problem)),
+        json.dumps(shape(problem)),
         status=problem.entry.status,
         content_type="application/json",
         headers=_headers(problem),
@@ -127,7 +140,7 @@ def to_plain_response(error: Exception) -> HttpResponse:
 
 
 def is_json_path(request: HttpRequest) -> bool:
-    return request.path.startswith(_JSON_PREFIXES)
+    return request.path.startswith((*_JSON_PREFIXES, *_shapes))
 
 
 def _headers(problem: Problem) -> dict[str, str]:

@@ -40,7 +40,9 @@ def list_of_errors(request: HttpRequest) -> HttpResponse:
 @csrf_exempt
 def unknown_api_path(request: HttpRequest) -> HttpResponse:
     """Stands last below a dialect's prefix, so that a wrong address gets JSON, whatever DEBUG says."""
-    return errors.to_plain_response(errors.NotFound("There is no such address in this API"))
+    return errors.to_plain_response(
+        errors.NotFound("There is no such address in this API"), path=request.path
+    )
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -61,7 +63,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def _problem(request: HttpRequest, error: Exception) -> HttpResponse:
     """Programs get JSON, people a page."""
     if errors.is_json_path(request):
-        return errors.to_plain_response(error)
+        return errors.to_plain_response(error, path=request.path)
     entry = errors.explain(error).entry
     context = {
         "status": entry.status,

@@ -1,6 +1,7 @@
 """OpenAPI, one document per dialect."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -12,10 +13,30 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.plumbing import get_lib_doc_excludes
 from drf_spectacular.settings import patched_settings
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from gosend.api import json, samples, view
 
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One of the APIs: where its map lies, and how a key is sent."""
+
+    prefix: str
+    urls: str
+    description: str
+    security: Mapping[str, Mapping[str, str]]
+
+
+_IN_HEADER = {"ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
+DIALECTS = {
+    "v1": Dialect(
+        "v1/",
+        "gosend.api.v1.urls",
+        "Send WhatsApp messages, and learn what became of them.",
+        _IN_HEADER,
+    ),
+}
 _components: dict[str, dict[str, Any]] = {}
 
 _ERROR_WORDS = {
@@ -35,6 +56,22 @@ _ERROR_WORDS = {
 
 class Problem(BaseModel):
     """Every error has this shape."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "statusCode": 400,
+                    "message": "Validation failed: 'to' must be E164 format",
+                    "error": "Bad Request",
+                    "code": "INVALID_PHONE_NUMBER",
+                    "details": {"field": "to", "value": "+5491140123456"},
+                    "request_id": "req_4f0a9c1be27d5538a6c2d914",
+                    "doc_url": "https://gosend.example.com/docs/errors#invalid_phone_number",
+                }
+            ]
+        }
+    )
 
     statusCode: int  # noqa: N815 -- the documented spelling
     message: str
@@ -63,12 +100,14 @@ def of(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def answers(
-    successes: Mapping[int, type[BaseModel] | list[type[BaseModel]] | None], *problems: int
+    successes: Mapping[int, type[BaseModel] | list[type[BaseModel]] | None],
+    *problems: int,
+    shape: type[BaseModel] = Problem,
 ) -> dict[int, OpenApiResponse]:
     """Describe what an operation answers: each success, the errors of every door, and its own."""
     described = {status: _success(model) for status, model in successes.items()}
     for status in sorted({401, 403, 429, *problems}):
-        described[status] = OpenApiResponse(of(Problem), description=_ERROR_WORDS[status])
+        described[status] = OpenApiResponse(of(shape), description=_ERROR_WORDS[status])
     return described
 
 
@@ -92,7 +131,7 @@ PAGING = [
     ),
     OpenApiParameter(
         "per_page",
-        {**_FROM_ONE, "maximum": 100},
+        _FROM_ONE,
         OpenApiParameter.QUERY,
         description="20 by default; more than 100 counts as 100.",
     ),
@@ -142,32 +181,52 @@ def _internal_classes() -> list[type]:
     return [*get_lib_doc_excludes(), view.TenantView]  # type: ignore[no-untyped-call]
 
 
+def _prune(result: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the schemas that only other dialects use."""
+    known = result["components"]["schemas"]
+    used: set[str] = set()
+    waiting: list[Any] = [result["paths"]]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, list):
+            waiting += one
+        elif isinstance(one, dict):
+            waiting += one.values()
+            name = str(one.get("$ref", "")).rsplit("/", 1)[-1]
+            if name and name not in used:
+                used.add(name)
+                waiting.append(known[name])
+    result["components"]["schemas"] = {name: known[name] for name in known if name in used}
+    return result
+
+
 @lru_cache(maxsize=4)
 def document(dialect: str) -> dict[str, Any]:
     """Make a dialect's whole document; the same on every installation."""
-    routes = [path("v1/", include("gosend.api.v1.urls"))]
+    this = DIALECTS[dialect]
+    routes = [path(this.prefix, include(this.urls))]
     generator = SchemaGenerator(patterns=routes)  # type: ignore[no-untyped-call]
     # The components are complete only once the routes, and with them the views, are loaded.
     generator._initialise_endpoints()  # type: ignore[no-untyped-call]
     settings = {
         "TITLE": "GoSend",
-        "DESCRIPTION": "Send WhatsApp messages, and learn what became of them.",
+        "DESCRIPTION": this.description,
         "VERSION": dialect,
         "OAS_VERSION": "3.1.0",
         "SERVERS": [{"url": "/"}],
-        "SCHEMA_PATH_PREFIX": f"/{dialect}",
+        "SCHEMA_PATH_PREFIX": f"/{this.prefix.rstrip('/')}",
         "POSTPROCESSING_HOOKS": [],
         "COMPONENT_SPLIT_REQUEST": True,
         "GET_LIB_DOC_EXCLUDES": _internal_classes,
-        "SECURITY": [{"ApiKey": []}],
+        "SECURITY": [{name: []} for name in this.security],
         "APPEND_COMPONENTS": {
             "schemas": dict(_components),
-            "securitySchemes": {"ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"}},
+            "securitySchemes": {name: dict(scheme) for name, scheme in this.security.items()},
         },
     }
     with patched_settings(settings):
         made: dict[str, Any] = generator.get_schema(public=True)  # type: ignore[no-untyped-call]
-    return _finish(made)
+    return _prune(_finish(made))
 
 
 def as_yaml(dialect: str) -> str:
@@ -175,5 +234,5 @@ def as_yaml(dialect: str) -> str:
 
 
 @require_safe
-def serve_v1(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(json.dumps(document("v1")), content_type="application/json")
+def serve(request: HttpRequest, dialect: str) -> HttpResponse:
+    return HttpResponse(json.dumps(document(dialect)), content_type="application/json")

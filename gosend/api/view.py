@@ -41,6 +41,8 @@ class TenantView(APIView):
     commit before it answers sets `is_transactional = False` and passes `request.once` on itself.
     """
 
+    # Only keys of this dialect are let in.
+    dialect: ClassVar[str] = ApiKey.Dialect.NATIVE
     # Method → "read", "send" or "manage".
     scopes: ClassVar[Mapping[str, str]] = {}
     is_transactional: ClassVar[bool] = True
@@ -62,7 +64,7 @@ class TenantView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         request = self.request
-        request.api_key = auth.key_of(request._request)
+        request.api_key = auth.key_of(request._request, dialect=self.dialect)
         request.tenant = request.api_key.tenant
         self.verdict = limits.take(request.api_key)
         limits.require(self.verdict)

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import IO
 
 import requests
+
+from gosend.lib import ports
 
 _STOP_SECONDS = 10
 _TAIL_BYTES = 1500
@@ -107,14 +108,12 @@ def python(*arguments: str) -> list[str]:
 
 def require_free(port: int, *, what: str) -> None:
     """Raise DemoFailed when somebody listens on a port that we need."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise DemoFailed(
-                f"Port {port}, wanted for {what}, is taken. Choose another: make demo PORT={port + 100}"
-            ) from error
+    try:
+        ports.require_free(port)
+    except ports.PortTaken as taken:
+        raise DemoFailed(
+            f"Port {port}, wanted for {what}, is taken. Choose another: make demo PORT={port + 100}"
+        ) from taken
 
 
 def wait_until_answers(url: str, *, family: Family, seconds: float) -> None:

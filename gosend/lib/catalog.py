@@ -21,6 +21,12 @@ _ROWS = (
         "The key is missing, has a wrong prefix or a wrong checksum.",
         "Send X-API-Key with a whole key: it starts with gsk_test_ or gsk_live_.",
     ),
+    (
+        "api_key_of_another_api",
+        401,
+        "The key opens one of the other APIs of this server.",
+        "Use a key of this API: it starts as details.begins_with says. The console makes one.",
+    ),
     ("invalid_api_key", 401, "No such key.", "Check the key, or make a new one in the console."),
     ("expired_api_key", 401, "The key was revoked or has expired.", "Make a new key in the console."),
     (

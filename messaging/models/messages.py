@@ -260,7 +260,9 @@ class StatusReport(models.Model):
     """One status that Meta reported, kept as it came; without a message until we know which it means."""
 
     id = models.BigIntegerField(primary_key=True, db_default=NextId())
-    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="status_reports", null=True)
+    message = models.ForeignKey(
+        Message, on_delete=models.CASCADE, db_index=False, related_name="status_reports", null=True
+    )
     phone_number = models.ForeignKey(
         PhoneNumber, on_delete=models.CASCADE, db_index=False, related_name="status_reports"
     )
@@ -279,11 +281,16 @@ class StatusReport(models.Model):
             ),
         ]
         constraints = [
+            # Ordered by the message first, whose ids grow: however many there are, only the end is hot.
+            models.UniqueConstraint(
+                fields=["message", "status", "participant", "wamid"], name="status_report_of_message_once"
+            ),
             models.UniqueConstraint(
                 # A report may come without a wamid, known by what it echoes alone.
                 fields=["wamid", "status", "participant", "phone_number", "opaque"],
-                name="status_report_once",
-            )
+                condition=Q(message__isnull=True),
+                name="status_report_stray_once",
+            ),
         ]
 
 

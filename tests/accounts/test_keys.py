@@ -36,6 +36,30 @@ def test_a_key_says_its_environment_and_is_stored_as_a_digest(
     assert plaintext.endswith(key.last_four)
 
 
+@pytest.mark.parametrize("environment", ["live", "test"])
+@pytest.mark.parametrize(
+    ("dialect", "begins"), [("native", "gsk_"), ("whatomate", "whm_"), ("sessions", "wa_")]
+)
+def test_a_key_says_its_api_and_opens_no_other(
+    dialect: str,
+    begins: str,
+    environment: str,
+    tenant: Tenant,
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    key, plaintext = keys.mint(tenant=tenant, label="ci", environment=environment, dialect=dialect)
+
+    assert plaintext.startswith(f"{begins}{environment}_")
+    assert (key.dialect, plaintext[:12]) == (dialect, key.prefix)
+    assert keys.find(plaintext, dialect=dialect).pk == key.pk
+    with django_assert_num_queries(0):
+        for other in set(ApiKey.Dialect.values) - {dialect}:
+            with pytest.raises(keys.KeyOfAnotherApi):
+                keys.find(plaintext, dialect=other)
+    fresh, again = keys.rotate(key=key)
+    assert (fresh.dialect, again[:4]) == (dialect, plaintext[:4])
+
+
 def test_a_key_is_found_in_one_query_with_its_tenant(
     tenant: Tenant, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
@@ -67,6 +91,7 @@ def test_the_last_use_is_written_once_a_minute(
         lambda key: key[:-1],
         lambda key: key + "x",
         lambda key: key.replace("gsk_test_", "gsk_prod_"),
+        lambda key: key.replace("gsk_test_", "whm_test_"),
         lambda key: key.lower() if key != key.lower() else key.upper(),
         lambda key: key[:20] + ("A" if key[20] != "A" else "B") + key[21:],
         lambda key: key[:20] + "é" + key[21:],

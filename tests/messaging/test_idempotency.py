@@ -58,6 +58,22 @@ def test_a_request_without_an_answer_is_in_progress(once: Once) -> None:
     assert refused.value.retry_after == 1
 
 
+def test_a_key_whose_request_died_before_it_did_anything_that_counts_is_free_again(once: Once) -> None:
+    idempotency.claim(once)
+    IdempotentAnswer.objects.update(created_at=timezone.now() - timedelta(minutes=4))
+
+    with pytest.raises(KeyConflict):
+        idempotency.recall(replace(once, fingerprint=b"g" * 32))
+    with pytest.raises(InProgress):
+        idempotency.claim(replace(once, fingerprint=b"g" * 32))
+    assert idempotency.recall(once) is None
+    idempotency.claim(once)
+    with pytest.raises(InProgress):
+        idempotency.claim(once)
+    idempotency.remember(once, status_code=200, body=b"done")
+    assert idempotency.recall(once) == Stored(200, b"done")
+
+
 def test_the_key_counts_by_tenant_and_environment(once: Once) -> None:
     idempotency.claim(once)
     globex = tenants.open_tenant(name="Globex")

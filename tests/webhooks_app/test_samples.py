@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import PhoneNumber, Tenant
 from gosend.whatsapp import errors
-from messaging import announce, endings, ingest
+from messaging import announce, endings, ingest, standing
 from tests import factories
 from tests.webhooks_app import receiver as receivers
 from tests.webhooks_app.conftest import HAPPENED
@@ -60,7 +60,10 @@ def test_status_events_have_the_shape_of_their_sample(
         pricing=samples._PRICING if status in {"delivered", "read"} else None,
     )
 
-    announce.status_reported(message=message, status=message.status, body=SAYS, at=HAPPENED)
+    factories.MessageContentFactory.create(message=message, body=SAYS)
+
+    held = standing.lock(message_ids=[message.pk])[message.pk]
+    announce.statuses_reported(reports=[announce.Report(held, message.status, HAPPENED)])
 
     assert _same_shape(f"message.{status}")
 

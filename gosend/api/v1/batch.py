@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from accounts import numbers
 from accounts.models import PhoneNumber
 from gosend.api import errors, schema
-from gosend.api.v1 import content
+from gosend.api.v1 import content, examples
 from gosend.api.view import TenantRequest, TenantView
 from gosend.lib import logs
 from gosend.lib.errors import DomainError
@@ -63,6 +63,7 @@ class MessageBatch(TenantView):
                 },
             }
         },
+        examples=examples.of("batch", examples.BATCH),
         responses=schema.answers({202: BatchAnswer}, 400, 409, 413, 415, 503),
     )
     def post(self, request: TenantRequest) -> Response:

@@ -14,7 +14,7 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from gosend.api import errors, filters, pages, schema
-from gosend.api.v1 import envelope, webhooks
+from gosend.api.v1 import envelope, examples, webhooks
 from gosend.api.view import TenantRequest, TenantView
 from gosend.lib import ids
 from messaging import idempotency
@@ -159,6 +159,7 @@ class WebhookTest(TenantView):
         tags=["Webhooks"],
         parameters=[schema.inside("webhook_id", "Our id."), schema.IDEMPOTENCY_KEY],
         request=TestIn,
+        examples=examples.of("test", {"event": "whatsapp.message.received"}),
         responses=schema.answers({200: DeliveryOut, 202: DeliveryOut}, 400, 404, 409, 413, 415, 422),
     )
     def post(self, request: TenantRequest, webhook_id: str) -> Response:

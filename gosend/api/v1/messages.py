@@ -8,22 +8,17 @@ from rest_framework.response import Response
 
 from accounts import numbers
 from accounts.models import ApiKey
-from gosend.api import errors, filters, pages, schema
-from gosend.api.v1 import content, envelope, message_filters, timeline
+from gosend.api import errors, filters, pages, refusals, schema
+from gosend.api.v1 import content, envelope, examples, message_filters, timeline
 from gosend.api.view import TenantRequest, TenantView
 from gosend.lib import ids, logs
-from gosend.lib.errors import DomainError
-from messaging import media, send
+from messaging import send
 from messaging.models import Message
 
 _YES = frozenset({"1", "true", "yes"})
 _NO = frozenset({"", "0", "false", "no"})
 # A synchronous send that ended thus is settled on Meta's side; everything else is still open.
 _DONE = frozenset({Message.Status.SENT, Message.Status.DELIVERED, Message.Status.READ})
-
-
-class MetaRefused(DomainError):
-    code = "meta_error"
 
 
 class MessageList(TenantView):
@@ -49,13 +44,15 @@ class MessageList(TenantView):
         operation_id="v1.messages.send",
         summary="Send a message",
         description="Synchronous by default: the answer says what Meta said. With `async=true`, or"
-        " `Prefer: respond-async`, the message is kept and the answer is 202.",
+        " `Prefer: respond-async`, the message is kept and the answer is 202. So it is when many of the"
+        " project's messages wait for their links at this moment.",
         tags=["Messages"],
         parameters=[
             schema.query("async", "Answer as soon as the message is kept.", allowed=["true", "false"]),
             schema.IDEMPOTENCY_KEY,
         ],
         request={"application/json": content.schema_of()},
+        examples=examples.sends(),
         responses=schema.answers(
             {201: envelope.MessageSent, 202: envelope.MessageSent}, 400, 404, 409, 413, 415, 422, 503
         ),
@@ -112,16 +109,8 @@ def find(request: TenantRequest, message_id: str) -> Message:
 
 
 def _answer(message: Message) -> Response:
-    if message.status == Message.Status.FAILED:
-        error = message.error or {}
-        if refusal := media.refusal_in(error):
-            ours = refusal(error["message"], details={"message_id": str(message.pk), "error": error})
-            return errors.to_response(ours, {})
-        refused = MetaRefused(
-            f"Meta refused the message: {error.get('title') or 'no reason given'}",
-            details={"message_id": str(message.pk), "meta": error},
-        )
-        return errors.to_response(refused, {})
+    if refusal := refusals.of(message, shown_id=str(message.pk)):
+        return errors.to_response(refusal, {})
     return Response(envelope.sent(message), status=201 if message.status in _DONE else 202)
 
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from rest_framework.response import Response
 
 from gosend.api import errors, schema
-from gosend.api.v1 import messages
+from gosend.api.v1 import examples, messages
 from gosend.api.view import TenantRequest, TenantView
 from messaging import idempotency, receipts
 
@@ -41,6 +41,7 @@ class MessageRead(TenantView):
             schema.IDEMPOTENCY_KEY,
         ],
         request={"application/json": schema.of(ReadReceipt)},
+        examples=examples.of("read", {"typing": True}),
         responses=schema.answers({200: Success}, 400, 404, 409, 413, 415, 422, 503),
     )
     def post(self, request: TenantRequest, message_id: str) -> Response:

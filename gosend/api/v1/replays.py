@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from gosend.api import errors, schema
-from gosend.api.v1 import envelope, webhooks
+from gosend.api.v1 import envelope, examples, webhooks
 from gosend.api.view import TenantRequest, TenantView
 from gosend.lib import ids
 from webhooks_app import replay
@@ -59,6 +59,7 @@ class ReplayList(TenantView):
         tags=["Webhooks"],
         parameters=[schema.inside("webhook_id", "Our id."), schema.IDEMPOTENCY_KEY],
         request=ReplayIn,
+        examples=examples.of("replay", {"since": "2026-05-18T00:00:00Z", "status": "failed"}),
         responses=schema.answers({202: ReplayOut}, 400, 404, 409, 413, 415),
     )
     def post(self, request: TenantRequest, webhook_id: str) -> Response:

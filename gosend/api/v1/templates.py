@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from accounts.models import BusinessAccount
 from gosend.api import errors, pages, schema
-from gosend.api.v1 import envelope, wabas
+from gosend.api.v1 import envelope, examples, wabas
 from gosend.api.view import TenantRequest, TenantView
 from messaging import idempotency
 from templates_app import submit, sync
@@ -114,6 +114,7 @@ class TemplateList(TenantView):
         tags=["Templates"],
         parameters=[wabas.INSIDE, schema.IDEMPOTENCY_KEY],
         request={"application/json": schema.of(TemplateIn)},
+        examples=examples.of("template", examples.TEMPLATE),
         responses=schema.answers({201: TemplateOut}, 400, 404, 409, 413, 415, 422, 503),
     )
     def post(self, request: TenantRequest, waba_id: str) -> Response:

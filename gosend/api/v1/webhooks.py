@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from accounts import numbers
 from accounts.models import ApiKey, PhoneNumber
 from gosend.api import errors, pages, schema
-from gosend.api.v1 import envelope
+from gosend.api.v1 import envelope, examples
 from gosend.api.view import TenantRequest, TenantView
 from gosend.lib import ids
 from webhooks_app import endpoints, secrets
@@ -103,6 +103,7 @@ class WebhookList(TenantView):
         tags=["Webhooks"],
         parameters=[schema.IDEMPOTENCY_KEY],
         request=WebhookIn,
+        examples=examples.of("webhook", examples.WEBHOOK),
         responses=schema.answers({201: WebhookMade}, 400, 404, 409, 413, 415, 422),
     )
     def post(self, request: TenantRequest) -> Response:
@@ -141,6 +142,7 @@ class WebhookDetail(TenantView):
         tags=["Webhooks"],
         parameters=[schema.inside("webhook_id", "Our id.")],
         request=WebhookIn(partial=True),
+        examples=examples.of("change", examples.WEBHOOK_CHANGE),
         responses=schema.answers({200: WebhookOut}, 400, 404, 409, 413, 415, 422),
     )
     def patch(self, request: TenantRequest, webhook_id: str) -> Response:
@@ -186,6 +188,7 @@ class WebhookSecret(TenantView):
         tags=["Webhooks"],
         parameters=[schema.inside("webhook_id", "Our id."), schema.IDEMPOTENCY_KEY],
         request=RotationIn,
+        examples=examples.of("rotation", {"overlap_hours": 24}),
         responses=schema.answers({200: WebhookMade}, 400, 404, 409, 413, 415),
     )
     def post(self, request: TenantRequest, webhook_id: str) -> Response:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import PhoneNumber
+from messaging.models import IdempotentAnswer
 from tests.api.conftest import Call
 from tests.api.v1.conftest import Owe
 from tests.conftest import Party
@@ -282,6 +283,24 @@ def test_a_repeated_test_is_posted_once(
 
     assert (second["Idempotent-Replayed"], second.content) == ("true", first.content)
     assert len(receiver.received) == Attempt.objects.count() == 1
+
+
+def test_a_test_that_died_between_its_key_and_its_answer_can_be_repeated(
+    post: Call, endpoint: WebhookEndpoint, receiver: receivers.Receiver
+) -> None:
+    path = f"/v1/webhooks/{endpoint.pk}/test"
+    post(path, {}, Idempotency_Key="test-1")
+    IdempotentAnswer.objects.update(status_code=None, body=None)
+
+    soon = post(path, {}, Idempotency_Key="test-1")
+    IdempotentAnswer.objects.update(created_at=timezone.now() - timedelta(minutes=4))
+    later = post(path, {}, Idempotency_Key="test-1")
+    again = post(path, {}, Idempotency_Key="test-1")
+
+    assert (soon.status_code, soon["Retry-After"]) == (409, "1")
+    assert later.status_code == 200
+    assert (again["Idempotent-Replayed"], again.content) == ("true", later.content)
+    assert len(receiver.received) == 2
 
 
 def test_the_third_test_at_once_is_left_to_a_worker(

@@ -1,8 +1,7 @@
-"""User, Tenant, Member, ApiKey, Customer, MetaApp, BusinessAccount, PhoneNumber."""
+"""Tenant, Member, ApiKey, Customer, MetaApp, BusinessAccount, PhoneNumber."""
 
 import ipaddress
 
-from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -10,13 +9,10 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from accounts.models.staff import User
 from gosend.lib import encryption
 
 KEY_SCOPES = ("read", "send", "manage")
-
-
-class User(AbstractUser):
-    """A person who may sign in to the console."""
 
 
 class Tenant(models.Model):
@@ -155,9 +151,19 @@ class ApiKey(models.Model):
         LIVE = "live"
         TEST = "test"
 
+    class Dialect(models.TextChoices):
+        """Which of the APIs a key opens; no key opens two."""
+
+        NATIVE = "native"
+        WHATOMATE = "whatomate"
+        SESSIONS = "sessions"
+
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="api_keys")
     label = models.CharField(max_length=100)
     environment = models.CharField(max_length=10, choices=Environment)
+    dialect = models.CharField(
+        max_length=10, choices=Dialect, default=Dialect.NATIVE, help_text="The API that the key opens."
+    )
     prefix = models.CharField(max_length=16, help_text="The first characters, to recognise a key by.")
     last_four = models.CharField(max_length=4)
     digest = models.BinaryField(max_length=32, unique=True)

@@ -1,0 +1,88 @@
+"""Run the benchmarks and print one line for each path: `make bench` (ONLY=accept,send; ROWS=; WRITE=1)."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import django
+
+from gosend.lib import embedded_postgres
+from tests.benchmarks import world
+
+DOORS = ("accept", "batch-accept", "callbacks-in")
+SENDING = ("send", "claim")
+EVENTS = ("callbacks-processed", "webhooks-out")
+OTHERS = ("lists", "life")
+ALL = (*DOORS, *SENDING, *EVENTS, *OTHERS)
+
+
+def main() -> int:
+    asked = _arguments()
+    world.VAR_DIR.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gosend.settings")
+    os.environ.update(VAR_DIR=str(world.VAR_DIR), TRUSTED_NETWORKS="127.0.0.0/8")
+    graph_port = world.free_port()
+    os.environ["META_GRAPH_URL"] = f"http://127.0.0.1:{graph_port}"
+    began = time.monotonic()
+    with ExitStack() as stack:
+        try:
+            if not os.environ.get("DATABASE_URL"):
+                stack.enter_context(embedded_postgres.holding(world.VAR_DIR))
+            os.environ["REDIS_URL"] = stack.enter_context(world.redis())
+            django.setup()
+            return _run(asked, graph_port=graph_port, began=began)
+        except (world.CannotBench, embedded_postgres.CannotServe) as problem:
+            print(f"bench: {problem}", file=sys.stderr)  # noqa: T201
+            return 2
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--only", default="", help=f"some of: {', '.join(ALL)}")
+    parser.add_argument("--rows", type=int, default=5_000_000, help="messages behind the list pages")
+    parser.add_argument("--write", type=Path, help="also write the results to this file")
+    asked = parser.parse_args()
+    asked.only = [name for name in asked.only.split(",") if name] or list(ALL)
+    if unknown := sorted(set(asked.only) - set(ALL)):
+        parser.error(f"unknown paths: {', '.join(unknown)}; there are: {', '.join(ALL)}")
+    return asked
+
+
+def _run(asked: argparse.Namespace, *, graph_port: int, began: float) -> int:
+    from django.core.management import call_command  # noqa: PLC0415 -- after django.setup()
+
+    from tests.benchmarks import doors, events, life, lists, report, sending  # noqa: PLC0415
+    from tests.benchmarks.measure import Result  # noqa: PLC0415
+
+    call_command("migrate", verbosity=0)
+    results: list[Result] = []
+
+    def take(name: str, act: Callable[[], list[Result]]) -> None:
+        if name in asked.only:
+            print(f"… {name}", flush=True)  # noqa: T201
+            for result in act():
+                report.show(result)
+                results.append(result)
+
+    if set(DOORS) & set(asked.only):
+        with doors.opened() as both:
+            take("accept", lambda: [doors.accept(both)])
+            take("batch-accept", lambda: [doors.batch_accept(both)])
+            take("callbacks-in", lambda: [doors.callbacks_in(both)])
+    accepted = next((one.figure for one in results if one.path == "accept"), 0.0)
+    take("send", lambda: sending.send(graph_port=graph_port))
+    take("claim", lambda: sending.claim(graph_port=graph_port))
+    take("lists", lambda: lists.pages(rows=asked.rows))
+    take("callbacks-processed", lambda: events.processed(rows=asked.rows, accepted=accepted))
+    take("webhooks-out", events.delivered)
+    take("life", lambda: life.whole(graph_port=graph_port))
+    report.close(results, seconds=time.monotonic() - began, path=asked.write)
+    return 0 if all(result.holds for result in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""Callbacks turned into rows and events, and webhooks posted."""
+
+import hashlib
+import time
+from statistics import median
+from typing import Any
+
+from django.db import connection
+
+from messaging.models import MetaEvent
+from tests.benchmarks import doors, lists, measure, seed, world
+from tests.benchmarks.measure import Result
+from tests.benchmarks.seed import Stand
+from webhooks_app import endpoints
+
+_STATUSES = 9_000
+_DELIVERIES = 20_000
+_ENDPOINTS = 20
+_ROUNDS = 3
+
+
+def processed(*, rows: int, accepted: float) -> list[Result]:
+    """Status webhooks that wait, handled in batches: how fast, and whether a full table makes it dearer."""
+    small = [_process() for _ in range(_ROUNDS)]
+    lists.fill(rows)
+    large = [_process() for _ in range(_ROUNDS)]
+    figures = small + large
+    rate = median(one["count"] / one["seconds"] for one in figures)
+    cost_small, cost_large = (median(map(_cost, side)) for side in (small, large))
+    statements = median(one["statements"] / one["count"] for one in figures)
+    note = (
+        f"{rate:,.0f} statuses/s in one worker; CPU per status {1e6 * cost_small:.0f} µs with few messages,"
+        f" {1e6 * cost_large:.0f} µs with {rows:,} (worker and PostgreSQL)"
+    )
+    results = [
+        Result("status-cost-by-table-size", cost_large / cost_small, 1.5, is_most=True, notes=[note]),
+        Result("statements-per-processed-status", statements, 0.20, is_most=True),
+    ]
+    if accepted:
+        against = f"{rate:,.0f} statuses/s against {accepted:,.0f} messages accepted/s"
+        results.insert(0, Result("callbacks-processed", rate / accepted, 3.0, notes=[against]))
+    return results
+
+
+def delivered() -> list[Result]:
+    """Webhooks to a receiver that answers at once, against the bare client loop."""
+    port = world.free_port()
+    ratios, notes, statements = [], [], 0.0
+    with world.sink(port=port):
+        for _ in range(_ROUNDS):
+            seed.clear()
+            stand = seed.stand("Bench webhooks", count=_ENDPOINTS)
+            seed.owe(stand, endpoint_ids=_listen(stand, port), count=_DELIVERIES)
+            ours, database = _measured("deliver", seconds=300)
+            if ours["count"] < _DELIVERIES:
+                raise world.CannotBench(f"only {ours['count']} of {_DELIVERIES} deliveries were made")
+            bare = world.work(
+                "bare_calls",
+                url=f"http://127.0.0.1:{port}/hook",
+                count=_DELIVERIES,
+                concurrency=ours["concurrency"],
+                body="x" * 350,
+                headers=7,
+            )
+            cost, yard = (ours["cpu"] + database) / _DELIVERIES, bare["cpu"] / bare["count"]
+            ratios.append(cost / yard)
+            statements = ours["statements"] / _DELIVERIES
+            notes.append(
+                f"{_DELIVERIES / ours['seconds']:,.0f} deliveries/s, CPU per delivery"
+                f" {1e6 * ours['cpu'] / _DELIVERIES:.0f} µs worker + {1e6 * database / _DELIVERIES:.0f} µs"
+                f" PostgreSQL; bare loop {1e6 * yard:.0f} µs"
+            )
+    return [
+        Result("webhooks-out-cpu", median(ratios), 4.0, is_most=True, notes=notes),
+        Result("statements-per-delivery", statements, 0.20, is_most=True),
+    ]
+
+
+def _process() -> dict[str, Any]:
+    """Three statuses of each fresh message, each in a callback of its own, told to one endpoint."""
+    seed.clear()
+    stand = seed.stand("Bench statuses")
+    number = stand.numbers[0]
+    endpoints.add(tenant=stand.tenant, number=number, url="https://192.0.2.1/hook", events=["*"])
+    mark = f"{stand.tenant.pk}-"
+    seed.sent(number, _STATUSES // 3, mark=mark)
+    at = int(time.time())
+    bodies = [
+        doors.status_body(stand, wamid=f"wamid.{mark}{n}", status=status, at=at)
+        for status in ("sent", "delivered", "read")
+        for n in range(1, _STATUSES // 3 + 1)
+    ]
+    MetaEvent.objects.bulk_create(
+        (MetaEvent(app=stand.app, body=body, digest=hashlib.sha256(body).digest()) for body in bodies),
+        batch_size=1000,
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE messaging_message, messaging_metaevent")
+    figures, database = _measured("ingest", seconds=300)
+    if figures["count"] < _STATUSES:
+        raise world.CannotBench(f"only {figures['count']} of {_STATUSES} callbacks were handled")
+    return {**figures, "database": database}
+
+
+def _cost(figures: dict[str, Any]) -> float:
+    return float((figures["cpu"] + figures["database"]) / figures["count"])
+
+
+def _measured(task: str, **arguments: Any) -> tuple[dict[str, Any], float]:
+    server = measure.postgres()
+    before = measure.cpu_of(server)
+    figures = world.work(task, **arguments)
+    return figures, measure.cpu_of(server) - before
+
+
+def _listen(stand: Stand, port: int) -> list[int]:
+    """One endpoint for each number of the tenant."""
+    made = [
+        endpoints.add(tenant=stand.tenant, number=number, url=f"http://127.0.0.1:{port}/hook", events=["*"])[
+            0
+        ]
+        for number in stand.numbers
+    ]
+    return [endpoint.pk for endpoint in made]

@@ -1,0 +1,58 @@
+"""Say what was measured: on the screen, and as a page."""
+
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+from django.db import connection
+
+from tests.benchmarks.measure import Result
+
+_HEAD = """# Benchmarks
+
+Ratios, each measured against its yardstick in the same run and in turn with it; the median of the rounds.
+The machine's own speed cancels out, its noise does not: read figures as ±15 %. Web server, database, load
+generator and the pretend Meta share the machine. How each path is measured stands in `tests/benchmarks/`.
+
+"""
+
+
+def show(result: Result) -> None:
+    for note in result.notes:
+        print(f"    {note}")  # noqa: T201
+    print(f"{result.line()}{'' if result.holds else '  MISSED'}", flush=True)  # noqa: T201
+
+
+def close(results: list[Result], *, seconds: float, path: Path | None) -> None:
+    """Every path's line once more, and the page if one is wanted."""
+    print()  # noqa: T201
+    for result in results:
+        print(result.line())  # noqa: T201
+    missed = sum(not result.holds for result in results)
+    print(f"bench: {len(results)} paths, {missed} missed, {seconds:.0f} s")  # noqa: T201
+    if path is not None:
+        path.write_text(_page(results, seconds=seconds))
+
+
+def _page(results: list[Result], *, seconds: float) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW server_version")
+        (server,) = cursor.fetchone()
+    memory = psutil.virtual_memory().total / 2**30
+    lines = [
+        f"`make bench WRITE=docs/benchmarks.md` on {datetime.now(UTC):%Y-%m-%d}, {seconds:.0f} s;"
+        f" {psutil.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.machine()},"
+        f" Python {platform.python_version()}, PostgreSQL {server.split()[0]}, Redis.",
+        "",
+        "| path | ratio | bar | |",
+        "|---|---|---|---|",
+    ]
+    for result in results:
+        bar = "reported" if result.bar is None else f"{'≤' if result.is_most else '≥'} {result.bar:.2f}"
+        verdict = "" if result.bar is None else "held" if result.holds else "**missed**"
+        lines.append(f"| {result.path} | {result.ratio:.2f} | {bar} | {verdict} |")
+    lines += ["", "## Behind the ratios", ""]
+    for result in results:
+        lines += [f"**{result.path}**", "", *(f"- {note}" for note in result.notes), ""]
+    return _HEAD + "\n".join(lines)
