@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0007_stopped_numbers'),
+        ('accounts', '0008_stopped_numbers'),
         ('messaging', '0005_reports_by_message'),
     ]
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0006_apikey_dialect'),
+        ('accounts', '0007_staff_and_audit'),
     ]
 
     operations = [
