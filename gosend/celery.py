@@ -15,6 +15,11 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 
+@signals.setup_logging.connect
+def keep_logging(**_: Any) -> None:
+    """Celery would put its own format, which redacts nothing, in the place of LOGGING's."""
+
+
 @signals.worker_ready.connect
 @signals.worker_process_init.connect
 def report(**_: Any) -> None:
