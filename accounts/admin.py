@@ -1,4 +1,4 @@
-"""The console's pages for tenants, keys, accounts and numbers."""
+"""The console's pages for tenants, keys and accounts. Numbers: webhooks_app/admin.py, which tells of them."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from accounts import keys
-from accounts.models import ApiKey, BusinessAccount, Customer, Member, MetaApp, PhoneNumber, Tenant, User
+from accounts.models import ApiKey, BusinessAccount, Customer, Member, MetaApp, Tenant, User
 from gosend.lib.console import RecordAdmin
 
 admin.site.unregister(Group)
@@ -183,13 +183,3 @@ class BusinessAccountAdmin(RecordAdmin):
         if token := form.cleaned_data["new_access_token"]:
             obj.access_token = token
         super().save_model(request, obj, form, change)
-
-
-@admin.register(PhoneNumber)
-class PhoneNumberAdmin(RecordAdmin):
-    list_display = ["display_phone_number", "tenant", "status", "quality_rating", "throughput_tier"]
-    list_select_related = ["tenant"]
-    list_filter = ["status", "quality_rating", "is_sandbox"]
-    search_fields = ["phone_number_id__exact", "display_phone_number_normalized__exact"]
-    autocomplete_fields = ["tenant", "business_account"]
-    readonly_fields = ["is_sandbox"]

@@ -6,6 +6,8 @@ from typing import Any
 from celery import Celery, signals
 from kombu.transport import TRANSPORT_ALIASES
 
+from gosend.lib import stop
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gosend.settings")
 
 TRANSPORT_ALIASES["filesystem"] = "gosend.lib.file_broker:Transport"
@@ -18,6 +20,12 @@ app.autodiscover_tasks()
 @signals.setup_logging.connect
 def keep_logging(**_: Any) -> None:
     """Celery would put its own format, which redacts nothing, in the place of LOGGING's."""
+
+
+@signals.worker_shutting_down.connect
+def _ask_to_stop(**_: object) -> None:
+    """A warm shutdown waits for the tasks: they hand back what they have not begun, and end."""
+    stop.asked.set()
 
 
 @signals.worker_ready.connect

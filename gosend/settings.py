@@ -225,6 +225,8 @@ API_DAILY_LIMITS = {
 CLAIM_LEASE_SECONDS = env_int("CLAIM_LEASE_SECONDS", 45)
 # Seconds after which a send of unknown outcome is reported as unconfirmed.
 UNCONFIRMED_AFTER_SECONDS = env_int("UNCONFIRMED_AFTER_SECONDS", 900)
+# Seconds before a callback of Meta's that a worker took may be taken by another.
+INGEST_LEASE_SECONDS = env_int("INGEST_LEASE_SECONDS", 20)
 # Seconds for one webhook attempt, the answer's body included.
 WEBHOOK_TIMEOUT_SECONDS = env_int("WEBHOOK_TIMEOUT_SECONDS", 10)
 # Days after which deliveries that ended are forgotten, with their events and attempts.

@@ -1,9 +1,40 @@
-"""Endpoints and their deliveries, to look at."""
+"""Endpoints and their deliveries, to look at; and numbers, whose coming and going projects are told."""
 
-from django.contrib import admin
+from typing import Any
 
-from gosend.lib.console import LogAdmin
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from accounts.models import PhoneNumber
+from gosend.lib.console import LogAdmin, RecordAdmin
+from webhooks_app import numbers
 from webhooks_app.models import Attempt, Delivery, Event, Replay, WebhookEndpoint
+
+
+@admin.register(PhoneNumber)
+class PhoneNumberAdmin(RecordAdmin):
+    """A number is connected here, and disconnected; deleting it would delete its messages."""
+
+    list_display = ["display_phone_number", "tenant", "status", "quality_rating", "throughput_tier"]
+    list_select_related = ["tenant"]
+    list_filter = ["status", "quality_rating", "is_sandbox"]
+    search_fields = ["phone_number_id__exact", "display_phone_number_normalized__exact"]
+    autocomplete_fields = ["tenant", "business_account"]
+    readonly_fields = ["is_sandbox"]
+    actions = ["disconnect"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        numbers.keep(number=obj)
+
+    @admin.action(description="Disconnect the chosen numbers", permissions=["change"])
+    def disconnect(self, request: HttpRequest, queryset: QuerySet[PhoneNumber]) -> None:
+        for number in queryset.select_related("business_account"):
+            numbers.disconnect(number=number)
+        messages.success(request, "Disconnected; they neither send nor count as connected any more.")
 
 
 @admin.register(WebhookEndpoint)

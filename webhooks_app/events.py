@@ -1,5 +1,6 @@
 """Say that something happened: one event row, one delivery per endpoint that subscribed."""
 
+from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -159,47 +160,43 @@ def audience(*, number_ids: Collection[int]) -> Audience:
 
 def publish_all(*, news: Sequence[News], heard: Audience) -> None:
     """Owe many events of many numbers to all who hear them, in one statement and in their order."""
-    fresh: list[dict[str, Any]] = []
-    owed: list[dict[str, Any]] = []
+    told = []
     for one in news:
-        if not (endpoint_ids := heard.of(one.source, one.type)):
-            continue
-        source = one.source
-        body = _freeze(
-            tenant_id=source.tenant_id,
-            phone_number_id=source.phone_number_id,
-            type=one.type,
-            data=one.data,
-            occurred_at=one.occurred_at,
-        )
-        fresh.append(
-            {
-                "n": len(fresh),
-                "tenant_id": source.tenant_id,
-                "phone_number_id": source.number_id,
-                "type": one.type,
-                "occurred_at": one.occurred_at,
-                "body": body.decode(),
-            }
-        )
-        owed += [{"n": fresh[-1]["n"], "e": pk, "uid": time_ordered_uuid()} for pk in endpoint_ids]
-    if fresh:
-        with connection.cursor() as cursor:
-            cursor.execute(_OWE, [orjson.dumps(fresh).decode(), orjson.dumps(owed).decode()])
-        doorbell.ring("webhooks_app.deliver")
+        if endpoint_ids := heard.of(one.source, one.type):
+            body = _freeze(
+                tenant_id=one.source.tenant_id,
+                phone_number_id=one.source.phone_number_id,
+                type=one.type,
+                data=one.data,
+                occurred_at=one.occurred_at,
+            )
+            told.append((one.source, one.type, one.occurred_at, body, endpoint_ids))
+    _owe_all(told)
 
 
-def publish_raw(*, number: PhoneNumber, body: bytes, occurred_at: datetime) -> None:
-    """Owe Meta's own bytes to the number's meta_raw endpoint, if it has one.
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """Meta's own bytes for one number; the caller sees to it that they concern this number only."""
 
-    The caller sees to it that the bytes concern this number only.
-    """
-    endpoints = _listening().filter(phone_number=number, type=WebhookEndpoint.Type.META_RAW)
-    if endpoints:
-        event = Event(
-            tenant_id=number.tenant_id, phone_number=number, type=RAW, occurred_at=occurred_at, body=body
-        )
-        _owe(event, list(endpoints))
+    source: Source
+    body: bytes
+    occurred_at: datetime
+
+
+def publish_raw(*, raws: Sequence[Raw]) -> None:
+    """Owe Meta's own bytes to the meta_raw endpoints of their numbers, in two statements for all."""
+    rows = _listening().filter(
+        type=WebhookEndpoint.Type.META_RAW, phone_number_id__in={raw.source.number_id for raw in raws}
+    )
+    found: dict[int | None, list[int]] = defaultdict(list)
+    for number_id, endpoint_id in rows.order_by("pk").values_list("phone_number_id", "pk"):
+        found[number_id].append(endpoint_id)
+    told = [
+        (raw.source, RAW, raw.occurred_at, raw.body, found[raw.source.number_id])
+        for raw in raws
+        if raw.source.number_id in found
+    ]
+    _owe_all(told)
 
 
 def publish_to(
@@ -265,6 +262,31 @@ def _owe(event: Event, endpoints: list[WebhookEndpoint]) -> None:
         doorbell.ring("webhooks_app.deliver")
 
 
+def _owe_all(told: Sequence[tuple[Source, str, datetime, bytes, Sequence[int]]]) -> None:
+    """Insert events and their deliveries, in the order given."""
+    if not told:
+        return
+    fresh = [
+        {
+            "n": n,
+            "tenant_id": source.tenant_id,
+            "phone_number_id": source.number_id,
+            "type": type,
+            "occurred_at": occurred_at,
+            "body": b64encode(body).decode(),
+        }
+        for n, (source, type, occurred_at, body, _) in enumerate(told)
+    ]
+    owed = [
+        {"n": n, "e": pk, "uid": time_ordered_uuid()}
+        for n, (*_, endpoint_ids) in enumerate(told)
+        for pk in endpoint_ids
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_OWE, [orjson.dumps(fresh).decode(), orjson.dumps(owed).decode()])
+    doorbell.ring("webhooks_app.deliver")
+
+
 def _freeze(
     *,
     tenant_id: int,
@@ -287,7 +309,7 @@ def _opening(type: str) -> bytes:
     return b'{"event":' + orjson.dumps(wire_name(type))
 
 
-# Bodies travel as text inside JSON, which is cheaper to bind than an array of bytes.
+# Bodies travel inside JSON, which is cheaper to bind than an array of bytes.
 _OWE = """
 WITH fresh AS MATERIALIZED (
     SELECT gosend_next_id() AS id, given.*
@@ -295,7 +317,7 @@ WITH fresh AS MATERIALIZED (
            (n int, tenant_id bigint, phone_number_id bigint, type text, occurred_at timestamptz, body text)
 ), told AS (
     INSERT INTO webhooks_app_event (id, tenant_id, phone_number_id, type, occurred_at, body)
-    SELECT id, tenant_id, phone_number_id, type, occurred_at, convert_to(body, 'UTF8') FROM fresh
+    SELECT id, tenant_id, phone_number_id, type, occurred_at, decode(body, 'base64') FROM fresh
 )
 INSERT INTO webhooks_app_delivery
        (tenant_id, endpoint_id, event_id, delivery_id, status, trigger, ended_reason,
