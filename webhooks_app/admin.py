@@ -6,14 +6,14 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from accounts.console import TenantLogAdmin, TenantRecordAdmin
 from accounts.models import PhoneNumber
-from gosend.lib.console import LogAdmin, RecordAdmin
 from webhooks_app import numbers
 from webhooks_app.models import Attempt, Delivery, Event, Replay, WebhookEndpoint
 
 
 @admin.register(PhoneNumber)
-class PhoneNumberAdmin(RecordAdmin):
+class PhoneNumberAdmin(TenantRecordAdmin):
     """A number is connected here, and disconnected; deleting it would delete its messages."""
 
     list_display = ["display_phone_number", "tenant", "status", "quality_rating", "throughput_tier"]
@@ -38,7 +38,7 @@ class PhoneNumberAdmin(RecordAdmin):
 
 
 @admin.register(WebhookEndpoint)
-class WebhookEndpointAdmin(LogAdmin):
+class WebhookEndpointAdmin(TenantLogAdmin):
     ordering = ("-id",)
     list_display = ("id", "tenant", "phone_number", "url", "type", "is_enabled", "failing_since")
     list_filter = ("is_enabled", "type")
@@ -48,7 +48,7 @@ class WebhookEndpointAdmin(LogAdmin):
 
 
 @admin.register(Event)
-class EventAdmin(LogAdmin):
+class EventAdmin(TenantLogAdmin):
     ordering = ("-id",)
     list_display = ("id", "tenant", "type", "occurred_at")
     list_filter = ("type",)
@@ -58,7 +58,7 @@ class EventAdmin(LogAdmin):
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(LogAdmin):
+class DeliveryAdmin(TenantLogAdmin):
     ordering = ("-id",)
     list_display = ("delivery_id", "endpoint", "event", "status", "attempt_count", "next_attempt_at")
     list_filter = ("status", "ended_reason")
@@ -68,7 +68,8 @@ class DeliveryAdmin(LogAdmin):
 
 
 @admin.register(Attempt)
-class AttemptAdmin(LogAdmin):
+class AttemptAdmin(TenantLogAdmin):
+    tenant_path = "delivery__tenant_id"
     ordering = ("-id",)
     list_display = ("id", "delivery", "number", "response_status", "error", "duration_ms", "started_at")
     list_select_related = ("delivery",)
@@ -76,7 +77,7 @@ class AttemptAdmin(LogAdmin):
 
 
 @admin.register(Replay)
-class ReplayAdmin(LogAdmin):
+class ReplayAdmin(TenantLogAdmin):
     ordering = ("-id",)
     list_display = ("id", "endpoint", "wanted", "total", "replayed_count", "delivered_count", "finished_at")
     list_select_related = ("endpoint",)

@@ -1,8 +1,7 @@
-"""User, Tenant, Member, ApiKey, Customer, MetaApp, BusinessAccount, PhoneNumber."""
+"""Tenant, Member, ApiKey, Customer, MetaApp, BusinessAccount, PhoneNumber."""
 
 import ipaddress
 
-from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -10,13 +9,10 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from accounts.models.staff import User
 from gosend.lib import encryption
 
 KEY_SCOPES = ("read", "send", "manage")
-
-
-class User(AbstractUser):
-    """A person who may sign in to the console."""
 
 
 class Tenant(models.Model):
