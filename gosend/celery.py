@@ -1,9 +1,11 @@
 """The Celery app; its settings and beat schedule stand in settings.py."""
 
+import logging.config
 import os
 from typing import Any
 
 from celery import Celery, signals
+from django.conf import settings
 from kombu.transport import TRANSPORT_ALIASES
 
 from gosend.lib import stop
@@ -20,6 +22,7 @@ app.autodiscover_tasks()
 @signals.setup_logging.connect
 def keep_logging(**_: Any) -> None:
     """Celery would put its own format, which redacts nothing, in the place of LOGGING's."""
+    logging.config.dictConfig(settings.LOGGING)
 
 
 @signals.worker_shutting_down.connect
