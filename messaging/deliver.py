@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from accounts import numbers
 from accounts.models import PhoneNumber
 from gosend.lib import doorbell, http, logs, metrics
-from gosend.whatsapp import errors
+from gosend.whatsapp import errors, links
 from gosend.whatsapp.client import GraphClient
 from gosend.whatsapp.errors import GraphError
 from messaging import claims, media, throughput
@@ -34,8 +34,20 @@ _draining: set[int] = set()
 def now(*, message: Message) -> None:
     """Send one freshly accepted message in this thread, unless another is ahead of it.
 
-    Its place in the number's budget was taken when it was accepted.
+    Its place in the number's budget was taken when it was accepted. One with links is left to a worker
+    when too many of its tenant's wait for theirs already.
     """
+    if not links.find(message.content.body):
+        _now(message)
+        return
+    with media.seat(tenant_id=message.tenant_id) as is_free:
+        if is_free:
+            _now(message)
+        else:
+            doorbell.ring("messaging.drain", number_id=message.phone_number_id)
+
+
+def _now(message: Message) -> None:
     client = numbers.client_for(message.phone_number)
     claim = claims.take_one(message_id=message.pk)
     if claim is not None:

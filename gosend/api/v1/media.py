@@ -1,12 +1,13 @@
 """Upload files to Meta, and download those that customers sent."""
 
 import hashlib
+from mmap import ACCESS_READ, mmap
 from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
 from django.core.files.storage import default_storage
-from django.core.files.uploadedfile import UploadedFile
+from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 from django.db import transaction
 from django.http import FileResponse, QueryDict
 from drf_spectacular.types import OpenApiTypes
@@ -154,7 +155,7 @@ def _headers(mime_type: str, filename: str, size: int) -> dict[str, str]:
     }
 
 
-def _checked(file: "UploadedFile[bytes]", *, stated: str) -> tuple[str, bytes]:
+def _checked(file: "UploadedFile[bytes]", *, stated: str) -> tuple[str, files.Data]:
     """Return the type and the bytes; the bytes decide, and must agree with what was stated."""
     kinds = files.kinds_of(stated)
     if not kinds:
@@ -165,7 +166,7 @@ def _checked(file: "UploadedFile[bytes]", *, stated: str) -> tuple[str, bytes]:
     limit = files.LIMITS[kinds[0]].max_bytes
     if (file.size or 0) > limit:
         raise media.MediaTooLarge(str(files.too_large(kinds[0], limit)), details={"limit": limit})
-    data = file.read()
+    data = _data(file)
     mime_type = media.check(kind=kinds[0], data=data)
     if mime_type != files.bare(stated):
         raise media.UnsupportedMedia(
@@ -173,6 +174,14 @@ def _checked(file: "UploadedFile[bytes]", *, stated: str) -> tuple[str, bytes]:
             details={"field": "type", "value": mime_type},
         )
     return mime_type, data
+
+
+def _data(file: "UploadedFile[bytes]") -> files.Data:
+    """What was uploaded: in memory as it is, and looked at in place where Django put it on disk."""
+    if isinstance(file, TemporaryUploadedFile):
+        return mmap(file.fileno(), 0, access=ACCESS_READ)
+    data: bytes = file.read()
+    return data
 
 
 def _told(error: GraphError) -> DomainError:
