@@ -1,5 +1,6 @@
 """The Celery app; its settings and beat schedule stand in settings.py."""
 
+import logging
 import logging.config
 import os
 from typing import Any
@@ -13,6 +14,8 @@ from gosend.lib import stop
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gosend.settings")
 
 TRANSPORT_ALIASES["filesystem"] = "gosend.lib.file_broker:Transport"
+
+log = logging.getLogger(__name__)
 
 app = Celery("gosend")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -38,3 +41,11 @@ def report(**_: Any) -> None:
     from gosend.lib import heartbeat  # noqa: PLC0415 -- the settings are read by then
 
     heartbeat.start("worker")
+
+
+@signals.beat_init.connect
+def report_beat(**_: Any) -> None:
+    from gosend.lib import heartbeat  # noqa: PLC0415 -- the settings are read by then
+
+    log.info("beat started")
+    heartbeat.start("beat")
