@@ -6,7 +6,7 @@ from celery import shared_task
 
 from accounts import quota
 from gosend.lib import doorbell, heartbeat
-from messaging import deliver, endings, idempotency, inbound_media, ingest, media, recover
+from messaging import budgets, deliver, endings, idempotency, inbound_media, ingest, media, recover
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,8 @@ def forget() -> None:
         pass
     quota.forget_past()
     while media.forget_expired():
+        pass
+    while budgets.forget_past():
         pass
     while inbound_media.purge():
         pass

@@ -10,12 +10,12 @@ from typing import Any
 
 import orjson
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
-from accounts.models import PhoneNumber
+from accounts.models import PhoneNumber, Tenant
 from gosend.lib import doorbell
 from gosend.lib.ids import time_ordered_uuid
-from webhooks_app import fallback
+from webhooks_app import fallback, session_events
 from webhooks_app.models import Delivery, Event, WebhookEndpoint
 
 
@@ -33,6 +33,7 @@ CATALOG: Mapping[str, Scope] = {
     "message.read": Scope.PHONE,
     "message.failed": Scope.PHONE,
     "message.unconfirmed": Scope.PHONE,
+    "poll.vote": Scope.PHONE,
     "conversation.created": Scope.PHONE,
     "conversation.inactive": Scope.PHONE,
     "conversation.ended": Scope.PHONE,
@@ -44,6 +45,8 @@ CATALOG: Mapping[str, Scope] = {
     "template.paused": Scope.PROJECT,
     "account.alert": Scope.PROJECT,
 }
+# The kinds of endpoints that are told events by name; of each other kind only Meta's bytes are heard.
+_KINDS = (WebhookEndpoint.Type.GOSENDAPI_EVENTS, WebhookEndpoint.Type.SESSION_EVENTS)
 # Subscribes to everything of the endpoint's scope, also to what later versions add.
 ALL = "*"
 # The type of an event that is Meta's own callback, passed on as it came.
@@ -133,28 +136,31 @@ class News:
 class Audience:
     """Which endpoints hear the events of some numbers; looked up once for a whole batch."""
 
-    _endpoints: Mapping[int, Sequence[tuple[int, int, bool, frozenset[str]]]]
+    # By number; those that hear every number of their tenant stand under None.
+    _endpoints: Mapping[int | None, Sequence[tuple[int, int, bool, str, frozenset[str]]]]
 
     def of(self, source: Source, type: str) -> list[int]:
         """The ids of the endpoints that hear this type of event of a number's."""
-        wanted = wire_name(type)
+        wanted = {kind.value: _heard_as(type, kind) for kind in _KINDS}
         return [
             endpoint_id
-            for endpoint_id, tenant_id, is_test, names in self._endpoints.get(source.number_id, ())
+            for number_id in (source.number_id, None)
+            for endpoint_id, tenant_id, is_test, kind, names in self._endpoints.get(number_id, ())
             if tenant_id == source.tenant_id
             and is_test == source.is_sandbox
-            and (wanted in names or ALL in names)
+            and not names.isdisjoint(wanted[kind])
         ]
 
 
 def audience(*, number_ids: Collection[int]) -> Audience:
     """Look up who listens to these numbers, in one statement."""
-    rows = _listening().filter(phone_number_id__in=number_ids, type=WebhookEndpoint.Type.GOSENDAPI_EVENTS)
-    found: dict[int, list[tuple[int, int, bool, frozenset[str]]]] = defaultdict(list)
-    fields = ("phone_number_id", "pk", "tenant_id", "is_test", "events")
-    for number_id, endpoint_id, tenant_id, is_test, names in rows.order_by("pk").values_list(*fields):
-        assert number_id is not None  # noqa: S101 -- it was asked for, for the type checker
-        found[number_id].append((endpoint_id, tenant_id, is_test, frozenset(names)))
+    theirs = Tenant.objects.filter(phone_numbers__in=number_ids)
+    of_all = Q(phone_number=None, type=WebhookEndpoint.Type.SESSION_EVENTS, tenant__in=theirs)
+    rows = _listening().filter(Q(phone_number_id__in=number_ids) | of_all, type__in=_KINDS)
+    found: dict[int | None, list[tuple[int, int, bool, str, frozenset[str]]]] = defaultdict(list)
+    fields = ("phone_number_id", "pk", "tenant_id", "is_test", "type", "events")
+    for number_id, endpoint_id, tenant_id, is_test, kind, names in rows.order_by("pk").values_list(*fields):
+        found[number_id].append((endpoint_id, tenant_id, is_test, kind, frozenset(names)))
     return Audience(found)
 
 
@@ -241,16 +247,21 @@ def _listening() -> QuerySet[WebhookEndpoint]:
 def _subscribed(
     *, tenant_id: int, number: PhoneNumber | None, type: str, is_test: bool
 ) -> list[WebhookEndpoint]:
+    native, session = _KINDS
     hears = number if CATALOG[type] is Scope.PHONE else None
-    return list(
-        _listening().filter(
-            tenant_id=tenant_id,
-            phone_number=hears,
-            is_test=is_test,
-            type=WebhookEndpoint.Type.GOSENDAPI_EVENTS,
-            events__overlap=[wire_name(type), ALL],
-        )
+    ours = Q(type=native, phone_number=hears, events__overlap=_heard_as(type, native))
+    if names := _heard_as(type, session):
+        of_number = Q(phone_number=hears) | Q(phone_number=None)
+        ours |= Q(of_number, type=session, events__overlap=names)
+    return list(_listening().filter(ours, tenant_id=tenant_id, is_test=is_test))
+
+
+def _heard_as(type: str, kind: str) -> list[str]:
+    """What an endpoint of a kind may have subscribed to, to hear an event; nothing where it never does."""
+    name = (
+        wire_name(type) if kind == WebhookEndpoint.Type.GOSENDAPI_EVENTS else session_events.NAMES.get(type)
     )
+    return [name, ALL] if name else []
 
 
 def _owe(event: Event, endpoints: list[WebhookEndpoint]) -> None:

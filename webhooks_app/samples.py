@@ -99,6 +99,20 @@ SAMPLES: Mapping[str, Mapping[str, Any]] = {
         },
     ),
     "message.unconfirmed": _status("unconfirmed"),
+    "poll.vote": {
+        "poll": {
+            "id": "285391728640009",
+            "message_id": "285391728640002",
+            "wa_message_id": _WAMID,
+            "name": "Lunch?",
+            "options": ["Pizza", "Sushi", "Salad"],
+        },
+        "voter": "5491140123456",
+        "selected_options": ["Sushi"],
+        "selected_indexes": [1],
+        "previous_options": ["Pizza"],
+        "source": "button",
+    },
     "conversation.created": _conversation("active"),
     "conversation.inactive": {
         **_conversation("inactive"),

@@ -13,6 +13,7 @@ from messaging.models.messages import (
     StatusReport,
     Throughput,
 )
+from messaging.models.polls import Poll, PollVote, SendSlot
 
 __all__ = [
     "Contact",
@@ -24,6 +25,9 @@ __all__ = [
     "Message",
     "MessageContent",
     "MetaEvent",
+    "Poll",
+    "PollVote",
+    "SendSlot",
     "ServiceWindow",
     "StatusReport",
     "Throughput",
