@@ -21,7 +21,7 @@ _started: set[int] = set()
 
 
 def start(kind: str) -> None:
-    """Report from a thread of its own until the process ends; `kind` is web or worker.
+    """Report from a thread of its own until the process ends; `kind` is web, worker or beat.
 
     The second start in a process does nothing, and METRICS_FLUSH_SECONDS=0 none at all.
     """
