@@ -7,6 +7,7 @@ import orjson
 import pytest
 from django.http import HttpResponse
 from django.test import Client
+from pytest_django import Settings
 
 from accounts import keys
 from accounts.models import ApiKey, PhoneNumber
@@ -14,6 +15,11 @@ from tests.conftest import Party
 
 TO = "5491140123456@s.whatsapp.net"
 Call = Callable[..., HttpResponse]
+
+
+@pytest.fixture(autouse=True)
+def _unhurried(settings: Settings) -> None:
+    settings.API_RATE_LIMITS = dict.fromkeys(settings.API_RATE_LIMITS, 100_000)
 
 
 @pytest.fixture
