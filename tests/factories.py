@@ -277,6 +277,37 @@ class ThroughputFactory(DjangoModelFactory[messaging.Throughput]):
     full_at = 0
 
 
+class PollFactory(DjangoModelFactory[messaging.Poll]):
+    class Meta:
+        model = messaging.Poll
+
+    phone_number = factory.SubFactory(PhoneNumberFactory)
+    tenant = factory.SelfAttribute("phone_number.tenant")
+    token = factory.Sequence(lambda n: f"token{n:011d}")
+    name = "Lunch?"
+    options = ["Pizza", "Sushi", "Salad"]
+    rendered_as = "buttons"
+
+
+class PollVoteFactory(DjangoModelFactory[messaging.PollVote]):
+    class Meta:
+        model = messaging.PollVote
+
+    poll = factory.SubFactory(PollFactory)
+    voter = factory.Sequence(lambda n: f"549114{n:07d}")
+    selected = [1]
+    source = "button"
+    voted_at = LONG_AGO
+
+
+class SendSlotFactory(DjangoModelFactory[messaging.SendSlot]):
+    class Meta:
+        model = messaging.SendSlot
+
+    phone_number = factory.SubFactory(PhoneNumberFactory)
+    at = LONG_AGO
+
+
 class StatusReportFactory(DjangoModelFactory[messaging.StatusReport]):
     class Meta:
         model = messaging.StatusReport

@@ -16,7 +16,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from gosend.lib import encryption, http, logs, metrics, signing
-from webhooks_app import events, health, retries, secrets
+from webhooks_app import events, health, retries, secrets, session_events
 from webhooks_app.models import Attempt, Delivery, Replay, WebhookEndpoint
 
 log = logging.getLogger(__name__)
@@ -206,10 +206,14 @@ def _record(claim: Claim, answer: Answer) -> bool:
 
 
 def build(claim: Claim) -> Post:
-    """Sign a delivery anew, under both schemes; the body is the same each time."""
+    """Sign a delivery anew, as its endpoint's dialect has it; the body is the same each time."""
     delivery, endpoint = claim.delivery, claim.delivery.endpoint
     body = events.wire_body(event=delivery.event, delivery=delivery)
     signers = secrets.signing_at(endpoint=endpoint, at=claim.at)
+    if endpoint.type == WebhookEndpoint.Type.SESSION_EVENTS:
+        signed = session_events.headers(secret=signers[0], event_id=delivery.event_id, at=claim.at, body=body)
+        headers = {"Content-Type": "application/json", "User-Agent": _USER_AGENT, **signed}
+        return Post(url=endpoint.url, headers=headers, body=body)
     delivery_id, timestamp = str(delivery.delivery_id), int(claim.at.timestamp())
     headers = {
         "Content-Type": "application/json",

@@ -235,6 +235,8 @@ def wire_body(*, event: Event, delivery: Delivery) -> bytes:
     body = bytes(event.body)
     if event.type == RAW:
         return body
+    if delivery.endpoint.type == WebhookEndpoint.Type.SESSION_EVENTS:
+        return session_events.render(type=event.type, event_id=event.pk, body=body)
     cut = len(_opening(event.type))
     return body[:cut] + b',"delivery_id":"%s"' % str(delivery.delivery_id).encode() + body[cut:]
 

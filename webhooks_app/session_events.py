@@ -43,13 +43,13 @@ def render(*, type: str, event_id: int, body: bytes) -> bytes:
     return orjson.dumps(envelope)
 
 
-def headers(*, secret: str, event_id: int, timestamp_ms: int, body: bytes) -> dict[str, str]:
+def headers(*, secret: str, event_id: int, at: datetime, body: bytes) -> dict[str, str]:
     """What receivers of this dialect check: HMAC-SHA512 of the raw body, in lower-case hexadecimal."""
     return {
         "X-Webhook-Hmac": hmac.digest(secret.encode(), body, hashlib.sha512).hex(),
         "X-Webhook-Hmac-Algorithm": "sha512",
         "X-Webhook-Request-Id": f"evt_{event_id}",
-        "X-Webhook-Timestamp": str(timestamp_ms),
+        "X-Webhook-Timestamp": str(int(at.timestamp() * 1000)),
     }
 
 
@@ -89,11 +89,16 @@ def _received(message: dict[str, Any], at: int) -> dict[str, Any]:
         "type": message.get("type"),
         "body": ours.get("content", ""),
         "hasMedia": ours.get("has_media", False),
-        "mediaUrl": ours.get("media_url"),
+        "mediaUrl": _own_media(ours.get("media_url")),
         "replyTo": context.get("id") if isinstance(context, dict) else None,
         "timestamp": at,
         "raw": {key: value for key, value in message.items() if key != "gosendapi"},
     }
+
+
+def _own_media(url: str | None) -> str | None:
+    """The same file at this dialect's address, which takes this dialect's keys."""
+    return url.replace("/v1/media/", "/api/v1/media/", 1) if url else None
 
 
 def _status(message: dict[str, Any], at: int) -> dict[str, Any]:
