@@ -17,16 +17,32 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from pytest_django import Settings
 
+from accounts import keys
+from accounts.models import ApiKey
 from gosend.api import schema
 from tests import factories
 from tests.conftest import Party
 from webhooks_app.models import Replay, WebhookEndpoint
 
 # Not of the API: other doors, with their own locks or for everybody.
-OPEN = {"", "docs", "docs/errors", "openapi/v1.json", "healthz", "readyz", "metrics", "meta/webhook"}
-EXCLUDED_PREFIXES = ("console/", "^v1(?:")
+OPEN = {
+    "",
+    "docs",
+    "docs/errors",
+    "openapi/v1.json",
+    "openapi/sessions.json",
+    "healthz",
+    "readyz",
+    "metrics",
+    "meta/webhook",
+}
+EXCLUDED_PREFIXES = ("console/", "^v1(?:", "^api/v1(?:")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 UNKNOWN = "99999999999999"
+# Where an id has a form of its own.
+UNKNOWN_OF = {"chat_id": "5491199999999"}
+# Address → the dialect whose keys it takes; the longest counts.
+DIALECTS = {"/v1/": ApiKey.Dialect.NATIVE, "/api/v1/": ApiKey.Dialect.SESSIONS}
 
 
 def _message(party: Party) -> list[str]:
@@ -43,11 +59,30 @@ def _message(party: Party) -> list[str]:
 
 def _endpoint(party: Party) -> WebhookEndpoint:
     """One per party, so that what hangs on it is found below it."""
-    found = party.tenant.webhook_endpoints.first()
+    found = party.tenant.webhook_endpoints.exclude(type=WebhookEndpoint.Type.SESSION_EVENTS).first()
     made: WebhookEndpoint = found or factories.WebhookEndpointFactory.create(
         tenant=party.tenant, phone_number=party.number
     )
     return made
+
+
+def _session_endpoint(party: Party) -> WebhookEndpoint:
+    kind = WebhookEndpoint.Type.SESSION_EVENTS
+    found = party.tenant.webhook_endpoints.filter(type=kind).first()
+    made: WebhookEndpoint = found or factories.WebhookEndpointFactory.create(
+        tenant=party.tenant, phone_number=party.number, type=kind
+    )
+    return made
+
+
+def _session_delivery(party: Party) -> list[str]:
+    endpoint = _session_endpoint(party)
+    return [str(factories.DeliveryFactory.create(tenant=party.tenant, endpoint=endpoint).pk)]
+
+
+def _chat(party: Party) -> list[str]:
+    _message(party)
+    return [str(party.tenant.contacts.latest("pk").phone)]
 
 
 def _delivery(party: Party) -> list[str]:
@@ -105,14 +140,26 @@ OWNED: dict[str, Callable[[Party], list[str]]] = {
     "phone_number_id": lambda party: [str(party.number.pk), party.number.phone_number_id],
     "template_id": _template,
     "conversation_id": _conversation,
+    "session_id": lambda party: [party.number.phone_number_id],
+    "chat_id": _chat,
+}
+# The same where a dialect has objects of its own under a name.
+OWNED_OF_SESSIONS: dict[str, Callable[[Party], list[str]]] = {
+    "webhook_id": lambda party: [f"wh_{_session_endpoint(party).pk}", str(_session_endpoint(party).pk)],
+    "delivery_id": _session_delivery,
 }
 # Routes without ids: each shows only what is the caller's own.
 LISTS = {"v1/conversations", "v1/me", "v1/messages", "v1/wabas", "v1/webhooks"}
+LISTS |= {"api/v1/sessions", "api/v1/webhooks"}
 # Routes without ids that only do something; BATCH tries the ids in their bodies.
 ACTIONS = {"v1/messages/batch", "v1/media"}
 BATCH = "post /v1/messages/batch"
 # Bodies for methods that look at the body before they look for the object.
-NEEDED: dict[tuple[str, str], dict[str, Any]] = {}
+_SESSION_MESSAGE = "api/v1/sessions/<str:session_id>/messages/<path:message_id>"
+NEEDED: dict[tuple[str, str], dict[str, Any]] = {
+    ("POST", f"{_SESSION_MESSAGE}/reaction"): {"emoji": "👍"},
+    ("PUT", "api/v1/sessions/<str:session_id>/chats/<str:chat_id>/presence"): {"state": "composing"},
+}
 
 
 def _text(to_number: str) -> dict[str, Any]:
@@ -169,8 +216,9 @@ def _unhurried(settings: Settings) -> None:
 
 def _call(party: Party, method: str, path: str, body: Any = None) -> HttpResponse:
     raw = b"" if method == "GET" else orjson.dumps({} if body is None else body)
+    headers = {"X-API-Key": _key(party, path)}
     response = Client(raise_request_exception=False).generic(
-        method, path, raw, content_type="application/json", headers={"X-API-Key": party.api_key}
+        method, path, raw, content_type="application/json", headers=headers
     )
     # A file is streamed; here it is read, and closed.
     read = HttpResponse(response.getvalue(), status=response.status_code)
@@ -179,11 +227,26 @@ def _call(party: Party, method: str, path: str, body: Any = None) -> HttpRespons
     return read
 
 
+def _key(party: Party, path: str) -> str:
+    """The party's key of the dialect that the address belongs to."""
+    prefix = max((one for one in DIALECTS if path.startswith(one)), key=len, default="/v1/")
+    if DIALECTS[prefix] == ApiKey.Dialect.NATIVE:
+        return party.api_key
+    return keys.mint(tenant=party.tenant, label="walk", environment="test", dialect=DIALECTS[prefix])[1]
+
+
+def _made(route: str, name: str, party: Party) -> list[str]:
+    own = OWNED_OF_SESSIONS if route.startswith("api/v1/") else {}
+    return (own.get(name) or OWNED[name])(party)
+
+
 def _seen(response: HttpResponse) -> tuple[int, dict[str, Any]]:
     """What an answer tells, apart from its own id and the value that was asked for."""
     body = orjson.loads(response.content)
-    body.pop("request_id")
-    body.get("details", {}).pop("value", None)
+    told = body["error"] if isinstance(body["error"], dict) else body
+    told.pop("request_id", None)
+    told.pop("requestId", None)
+    told.get("details", {}).pop("value", None)
     return response.status_code, body
 
 
@@ -209,12 +272,13 @@ def test_a_stranger_gets_the_404_of_an_unknown_id(
 ) -> None:
     names = list(pattern.pattern.converters)
     body = NEEDED.get((method, route))
-    hers = {name: OWNED[name](acme) for name in names}
-    own = {name: OWNED[name](globex)[0] for name in names}
+    hers = {name: _made(route, name, acme) for name in names}
+    own = {name: _made(route, name, globex)[0] for name in names}
+    no_ids = {name: UNKNOWN_OF.get(name, UNKNOWN) for name in names}
 
-    nothing = _seen(_call(globex, method, _fill(route, dict.fromkeys(names, UNKNOWN)), body))
+    nothing = _seen(_call(globex, method, _fill(route, no_ids), body))
     for name in names:
-        unknown = _seen(_call(globex, method, _fill(route, own | {name: UNKNOWN}), body))
+        unknown = _seen(_call(globex, method, _fill(route, own | {name: no_ids[name]}), body))
         assert unknown[0] == 404, unknown
         for foreign in hers[name]:
             all_hers = {**{key: ids[0] for key, ids in hers.items()}, name: foreign}
@@ -230,18 +294,25 @@ def test_a_stranger_gets_the_404_of_an_unknown_id(
 
 @pytest.mark.parametrize("route", sorted(LISTS - {"v1/me"}))
 def test_a_list_shows_a_stranger_nothing(route: str, acme: Party, globex: Party) -> None:
-    made = [ids[0] for ids in (make(acme) for make in OWNED.values())]
+    makers = [*OWNED.values(), *OWNED_OF_SESSIONS.values()]
+    made = [ids[0] for ids in (make(acme) for make in makers)]
     filters = {
         "": "",
         "number": f"?phone_number_id={acme.number.phone_number_id}",
         "account": f"?waba_id={acme.number.business_account.pk}",
     }
 
-    hers = {row["id"] for row in orjson.loads(_call(acme, "GET", f"/{route}").content)}
+    hers = {row["id"] for row in _rows(_call(acme, "GET", f"/{route}"))}
     assert hers & set(made)
     for query in filters.values():
-        shown = orjson.loads(_call(globex, "GET", f"/{route}{query}").content)
+        shown = _rows(_call(globex, "GET", f"/{route}{query}"))
         assert {row["id"] for row in shown} & hers == set()
+
+
+def _rows(response: HttpResponse) -> list[dict[str, Any]]:
+    body = orjson.loads(response.content)
+    rows: list[dict[str, Any]] = body["data"] if isinstance(body, dict) else body
+    return rows
 
 
 def test_me_is_the_callers_own_project(acme: Party, globex: Party) -> None:

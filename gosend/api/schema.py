@@ -36,6 +36,12 @@ DIALECTS = {
         "Send WhatsApp messages, and learn what became of them.",
         _IN_HEADER,
     ),
+    "sessions": Dialect(
+        "api/v1/",
+        "gosend.api.sessions.urls",
+        "The session gateway's API, on WhatsApp's Cloud API: a session is a phone number.",
+        {"Bearer": {"type": "http", "scheme": "bearer", "description": "A key that begins with wa_."}},
+    ),
 }
 _components: dict[str, dict[str, Any]] = {}
 
