@@ -1,5 +1,6 @@
 """Messages, both ways, and what belongs to them."""
 
+from messaging.models.figures import HourlyFigure
 from messaging.models.media import MediaFile, MediaUpload
 from messaging.models.messages import (
     Contact,
@@ -19,6 +20,7 @@ __all__ = [
     "Contact",
     "Conversation",
     "Dispatch",
+    "HourlyFigure",
     "IdempotentAnswer",
     "MediaFile",
     "MediaUpload",
