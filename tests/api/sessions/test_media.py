@@ -111,8 +111,7 @@ def test_a_customers_file_is_downloaded_with_this_dialects_key(call: Call, numbe
 
     assert isinstance(response, FileResponse)
     assert response.getvalue() == b"%PDF-1"
-    assert response.file_to_stream is not None
-    response.file_to_stream.close()
+    response.close()
     assert response["Content-Type"] == "application/pdf"
     assert response["Content-Disposition"] == "attachment; filename*=UTF-8''bill.pdf"
     default_storage.delete(stored)
