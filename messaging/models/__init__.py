@@ -2,6 +2,7 @@
 
 from messaging.models.media import MediaFile, MediaUpload
 from messaging.models.messages import (
+    AddressBookEntry,
     Contact,
     Conversation,
     Dispatch,
@@ -15,6 +16,7 @@ from messaging.models.messages import (
 )
 
 __all__ = [
+    "AddressBookEntry",
     "Contact",
     "Conversation",
     "Dispatch",
