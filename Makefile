@@ -5,7 +5,10 @@
 PORT ?= 8000
 ONCE ?=
 ARGS ?=
+QUICK ?=
 ONLY ?=
+SEED ?=
+SLACK ?=
 WRITE ?=
 ifeq ($(origin PYTHON),undefined)
 PYTHON := $(shell for python in .venv/bin/python python3.13 python3.12 python3.11 python3.14 python3; do \
@@ -17,7 +20,7 @@ SET_UP = $(if $(PYTHON),$(PYTHON) bin/install.py,@echo "Python 3.11 or newer wit
 	(Debian: apt install python3-venv); name it with PYTHON=…" >&2; exit 1;)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test run worker bench migrate check fix stop set-up set-up-dev
+.PHONY: help demo test faults run worker bench migrate check fix stop set-up set-up-dev
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
@@ -27,6 +30,11 @@ demo: set-up ## Everything at once, with a first message (ONCE=1 to end after it
 
 test: set-up-dev ## Run the tests (ARGS= for pytest)
 	@exec $(HOLD) .venv/bin/python -m pytest --ds=tests.settings $(ARGS)
+
+faults: set-up-dev ## Kill our own processes and count (QUICK=1 for minutes, ONLY=F01,F05, SEED=, WRITE=1 for the page)
+	@exec .venv/bin/python -m tests.faults $(if $(filter-out 0 no false,$(QUICK)),--quick) \
+		$(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED)) $(if $(SLACK),--slack $(SLACK)) \
+		$(if $(filter-out 0 no false,$(WRITE)),--write docs/faults.md)
 
 run: set-up ## The web server on 127.0.0.1:$(PORT)
 	@.venv/bin/python -m gosend.lib.ports $(PORT) run

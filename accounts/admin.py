@@ -1,4 +1,4 @@
-"""The console's pages for tenants, keys, accounts and numbers."""
+"""The console's pages for tenants, keys and accounts. Numbers: webhooks_app/admin.py, which tells of them."""
 
 from typing import Any
 
@@ -11,8 +11,18 @@ from django.http import HttpRequest
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from accounts import keys
-from accounts.models import ApiKey, BusinessAccount, Customer, Member, MetaApp, PhoneNumber, Tenant, User
-from gosend.lib.console import RecordAdmin
+from accounts.console import TenantLogAdmin, TenantRecordAdmin
+from accounts.models import (
+    ApiKey,
+    AuditEvent,
+    BusinessAccount,
+    Customer,
+    Grant,
+    Member,
+    MetaApp,
+    Tenant,
+    User,
+)
 
 admin.site.unregister(Group)
 
@@ -65,14 +75,16 @@ class _AccountForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, RecordAdmin):  # type: ignore[misc, type-arg]  # two bases, one model
+class UserAdmin(DjangoUserAdmin, TenantRecordAdmin):  # type: ignore[misc, type-arg]  # two bases, one model
+    tenant_path = ""
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
 
 
 @admin.register(Tenant)
-class TenantAdmin(RecordAdmin):
+class TenantAdmin(TenantRecordAdmin):
+    tenant_path = "pk"
     list_display = ["name", "plan", "status", "created_at"]
     list_filter = ["status", "plan"]
     search_fields = ["name", "external_id"]
@@ -80,14 +92,14 @@ class TenantAdmin(RecordAdmin):
 
 
 @admin.register(Member)
-class MemberAdmin(RecordAdmin):
+class MemberAdmin(TenantRecordAdmin):
     list_display = ["user", "tenant", "role"]
     list_select_related = ["user", "tenant"]
     autocomplete_fields = ["user", "tenant"]
 
 
 @admin.register(Customer)
-class CustomerAdmin(RecordAdmin):
+class CustomerAdmin(TenantRecordAdmin):
     list_display = ["name", "tenant", "status", "is_default"]
     list_select_related = ["tenant"]
     search_fields = ["name", "external_id"]
@@ -95,7 +107,7 @@ class CustomerAdmin(RecordAdmin):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(RecordAdmin):
+class ApiKeyAdmin(TenantRecordAdmin):
     """A key is made here and its text shown once; afterwards it can only be revoked."""
 
     list_display = [
@@ -143,7 +155,7 @@ class ApiKeyAdmin(RecordAdmin):
 
 
 @admin.register(MetaApp)
-class MetaAppAdmin(RecordAdmin):
+class MetaAppAdmin(TenantRecordAdmin):
     form = _MetaAppForm
     list_display = ["name", "app_id", "tenant"]
     list_select_related = ["tenant"]
@@ -160,7 +172,7 @@ class MetaAppAdmin(RecordAdmin):
 
 
 @admin.register(BusinessAccount)
-class BusinessAccountAdmin(RecordAdmin):
+class BusinessAccountAdmin(TenantRecordAdmin):
     form = _AccountForm
     list_display = [
         "display_name",
@@ -185,11 +197,15 @@ class BusinessAccountAdmin(RecordAdmin):
         super().save_model(request, obj, form, change)
 
 
-@admin.register(PhoneNumber)
-class PhoneNumberAdmin(RecordAdmin):
-    list_display = ["display_phone_number", "tenant", "status", "quality_rating", "throughput_tier"]
-    list_select_related = ["tenant"]
-    list_filter = ["status", "quality_rating", "is_sandbox"]
-    search_fields = ["phone_number_id__exact", "display_phone_number_normalized__exact"]
-    autocomplete_fields = ["tenant", "business_account"]
-    readonly_fields = ["is_sandbox"]
+@admin.register(Grant)
+class GrantAdmin(TenantRecordAdmin):
+    list_display = ["user", "tenant", "created_at"]
+    list_select_related = ["user", "tenant"]
+    autocomplete_fields = ["user", "tenant"]
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(TenantLogAdmin):
+    ordering = ["-id"]
+    list_display = ["at", "actor", "action", "subject", "reason", "request_id"]
+    search_fields = ["actor__exact", "subject_id__exact", "request_id__exact"]

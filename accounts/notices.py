@@ -66,17 +66,31 @@ def note_limit(*, account: BusinessAccount, limit: str) -> bool:
     return True
 
 
-def note_state(*, account: BusinessAccount, update: AccountUpdate) -> None:
-    """Suspend an account that Meta disabled or deleted, and let it work again when Meta does."""
+def note_state(*, account: BusinessAccount, update: AccountUpdate) -> list[tuple[PhoneNumber, str]]:
+    """Suspend an account that Meta disabled or deleted, and let it work again when Meta does.
+
+    Returns the numbers that left or came back with it, each with the status that it had.
+    """
     state = _STATES.get(update.ban_state) if update.event == "DISABLED_UPDATE" else None
     if update.event == "ACCOUNT_DELETED":
         state = BusinessAccount.Status.SUSPENDED
     if state is not None and state != account.status:
         account.status = state
         account.save(update_fields=["status"])
-    if connection := _CONNECTION.get(update.event):
-        coexisting = account.phone_numbers.filter(connection_type=PhoneNumber.Connection.COEXISTENCE)
-        coexisting.exclude(status=PhoneNumber.Status.PENDING).update(status=connection)
+    connection = _CONNECTION.get(update.event)
+    return _move(account, connection) if connection else []
+
+
+def _move(account: BusinessAccount, status: PhoneNumber.Status) -> list[tuple[PhoneNumber, str]]:
+    coexisting = account.phone_numbers.filter(connection_type=PhoneNumber.Connection.COEXISTENCE)
+    rows = coexisting.exclude(status__in=[PhoneNumber.Status.PENDING, status])
+    moved = []
+    for number in rows.select_for_update(no_key=True).order_by("pk"):
+        moved.append((number, number.status))
+        number.status = status
+        number.business_account = account
+        number.save(update_fields=["status"])
+    return moved
 
 
 def _number(account: BusinessAccount, display_phone_number: str) -> PhoneNumber | None:

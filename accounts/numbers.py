@@ -4,8 +4,10 @@ from collections.abc import Collection
 
 from django.conf import settings
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from accounts.models import ApiKey, BusinessAccount, Customer, MetaApp, PhoneNumber, Tenant
+from gosend.lib import doorbell
 from gosend.lib.errors import DomainError
 from gosend.sandbox.transport import SandboxTransport
 from gosend.whatsapp.client import GraphClient, HttpTransport
@@ -24,6 +26,10 @@ class EnvironmentMismatch(DomainError):
 
 class NumberNotConnected(DomainError):
     code = "phone_number_not_connected"
+
+
+class NumberStopped(DomainError):
+    code = "phone_number_stopped"
 
 
 class AccountSuspended(DomainError):
@@ -89,7 +95,7 @@ def why_not_sendable(number: PhoneNumber) -> DomainError | None:
         return CustomerSuspended("The customer that owns this number is suspended")
     if number.status != PhoneNumber.Status.ACTIVE:
         return NumberNotConnected(f"The number is {number.status}, so it cannot send")
-    return None
+    return NumberStopped("The number was stopped by its owner") if number.stopped_at else None
 
 
 def sendable(prefix: str = "") -> Q:
@@ -99,7 +105,19 @@ def sendable(prefix: str = "") -> Q:
         | Q(**{f"{prefix}business_account__status": BusinessAccount.Status.SUSPENDED})
         | Q(**{f"{prefix}business_account__customer__status": Customer.Status.SUSPENDED})
     )
-    return Q(**{f"{prefix}status": PhoneNumber.Status.ACTIVE}) & ~held
+    running = {f"{prefix}status": PhoneNumber.Status.ACTIVE, f"{prefix}stopped_at": None}
+    return Q(**running) & ~held
+
+
+def stop(number: PhoneNumber) -> None:
+    """Send nothing on a number until it is started again; what arrives is still taken in."""
+    PhoneNumber.objects.filter(pk=number.pk, stopped_at=None).update(stopped_at=Now())
+
+
+def start(number: PhoneNumber) -> None:
+    """Send again, beginning with what waits. Starting what runs changes nothing."""
+    PhoneNumber.objects.filter(pk=number.pk).update(stopped_at=None)
+    doorbell.ring("messaging.drain", number_id=number.pk)
 
 
 def require_hears(account: BusinessAccount, *, app: MetaApp | None, is_sandbox: bool) -> None:

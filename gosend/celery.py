@@ -1,14 +1,51 @@
 """The Celery app; its settings and beat schedule stand in settings.py."""
 
+import logging
+import logging.config
 import os
+from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
+from django.conf import settings
 from kombu.transport import TRANSPORT_ALIASES
+
+from gosend.lib import stop
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gosend.settings")
 
 TRANSPORT_ALIASES["filesystem"] = "gosend.lib.file_broker:Transport"
 
+log = logging.getLogger(__name__)
+
 app = Celery("gosend")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@signals.setup_logging.connect
+def keep_logging(**_: Any) -> None:
+    """Celery would put its own format, which redacts nothing, in the place of LOGGING's."""
+    logging.config.dictConfig(settings.LOGGING)
+
+
+@signals.worker_shutting_down.connect
+def _ask_to_stop(**_: object) -> None:
+    """A warm shutdown waits for the tasks: they hand back what they have not begun, and end."""
+    stop.asked.set()
+
+
+@signals.worker_ready.connect
+@signals.worker_process_init.connect
+def report(**_: Any) -> None:
+    """A worker of threads is one process; a forking one is several, and each reports."""
+    from gosend.lib import heartbeat  # noqa: PLC0415 -- the settings are read by then
+
+    heartbeat.start("worker")
+
+
+@signals.beat_init.connect
+def report_beat(**_: Any) -> None:
+    from gosend.lib import heartbeat  # noqa: PLC0415 -- the settings are read by then
+
+    log.info("beat started")
+    heartbeat.start("beat")

@@ -221,10 +221,15 @@ API_DAILY_LIMITS = {
     "high_volume": 1_000_000,
     "enterprise": 1_000_000,
 }
+# Sends by the session API, per session, where it has no budgets of its own; 0 means no cap.
+DEFAULT_RATE_PER_MIN = env_int("DEFAULT_RATE_PER_MIN", 20)
+DEFAULT_RATE_PER_HOUR = env_int("DEFAULT_RATE_PER_HOUR", 200)
 # Seconds before a claimed message or delivery may be claimed by another worker.
 CLAIM_LEASE_SECONDS = env_int("CLAIM_LEASE_SECONDS", 45)
 # Seconds after which a send of unknown outcome is reported as unconfirmed.
 UNCONFIRMED_AFTER_SECONDS = env_int("UNCONFIRMED_AFTER_SECONDS", 900)
+# Seconds before a callback of Meta's that a worker took may be taken by another.
+INGEST_LEASE_SECONDS = env_int("INGEST_LEASE_SECONDS", 20)
 # Seconds for one webhook attempt, the answer's body included.
 WEBHOOK_TIMEOUT_SECONDS = env_int("WEBHOOK_TIMEOUT_SECONDS", 10)
 # Days after which deliveries that ended are forgotten, with their events and attempts.
@@ -248,6 +253,11 @@ SECURE_HSTS_SECONDS = 31_536_000 if _is_https else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _is_https else None
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
+
+# Who may read /metrics: with a token set whoever sends it; without one this machine and TRUSTED_NETWORKS.
+METRICS_TOKEN = env_secret("METRICS_TOKEN")
+# Seconds after which a process brings its counts to the database and says that it lives; 0 for never.
+METRICS_FLUSH_SECONDS = env_int("METRICS_FLUSH_SECONDS", 5)
 
 # --- Console ------------------------------------------------------------------------------------
 UNFOLD: dict[str, Any] = {

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
-from gosend.api import errors, health, home, meta_webhook, schema
+from gosend.api import errors, health, home, meta_webhook, metrics, schema
 from gosend.api.whatomate import envelope as whatomate
 
 errors.speak("/api/", whatomate.problem)
@@ -16,6 +16,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("openapi/whatomate.json", schema.serve, {"dialect": "whatomate"}, name="openapi-whatomate"),
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
+    path("metrics", metrics.serve, name="metrics"),
     path("meta/webhook", meta_webhook.MetaWebhook.as_view(), name="meta-webhook"),
     path("console/", admin.site.urls),
     path("v1/", include("gosend.api.v1.urls")),

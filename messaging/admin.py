@@ -4,13 +4,14 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from accounts.console import TenantLogAdmin
 from gosend.lib.console import LogAdmin
 from messaging import ingest
 from messaging.models import Contact, Conversation, Message, MetaEvent
 
 
 @admin.register(Message)
-class MessageAdmin(LogAdmin):
+class MessageAdmin(TenantLogAdmin):
     list_display = ["id", "created_at", "direction", "type", "status", "peer", "tenant", "phone_number"]
     list_select_related = ["tenant", "phone_number"]
     ordering = ["-id"]
@@ -18,14 +19,14 @@ class MessageAdmin(LogAdmin):
 
 
 @admin.register(Conversation)
-class ConversationAdmin(LogAdmin):
+class ConversationAdmin(TenantLogAdmin):
     list_display = ["id", "contact", "phone_number", "status", "messages_count", "last_message_at"]
     list_select_related = ["contact", "phone_number"]
     ordering = ["-id"]
 
 
 @admin.register(Contact)
-class ContactAdmin(LogAdmin):
+class ContactAdmin(TenantLogAdmin):
     list_display = ["name", "phone", "user_id", "tenant"]
     list_select_related = ["tenant"]
     ordering = ["-id"]

@@ -10,8 +10,8 @@ from django.db.models.functions import Now
 
 from accounts import numbers
 from accounts.models import PhoneNumber
-from gosend.lib import doorbell, http
-from gosend.whatsapp import errors
+from gosend.lib import doorbell, http, logs, metrics
+from gosend.whatsapp import errors, links
 from gosend.whatsapp.client import GraphClient
 from gosend.whatsapp.errors import GraphError
 from messaging import claims, media, throughput
@@ -34,8 +34,20 @@ _draining: set[int] = set()
 def now(*, message: Message) -> None:
     """Send one freshly accepted message in this thread, unless another is ahead of it.
 
-    Its place in the number's budget was taken when it was accepted.
+    Its place in the number's budget was taken when it was accepted. One with links is left to a worker
+    when too many of its tenant's wait for theirs already.
     """
+    if not links.find(message.content.body):
+        _now(message)
+        return
+    with media.seat(tenant_id=message.tenant_id) as is_free:
+        if is_free:
+            _now(message)
+        else:
+            doorbell.ring("messaging.drain", number_id=message.phone_number_id)
+
+
+def _now(message: Message) -> None:
     client = numbers.client_for(message.phone_number)
     claim = claims.take_one(message_id=message.pk)
     if claim is not None:
@@ -136,6 +148,21 @@ def _pool() -> ThreadPoolExecutor:
 
 
 def _call(client: GraphClient, intent: Intent) -> Answer:
+    """Make the call; count and time it, and say on the log how it went."""
+    started = time.monotonic()
+    with logs.about(message_id=intent.message.pk, request=intent.message.request_id):
+        answer = _ask(client, intent)
+        seconds = time.monotonic() - started
+        outcome = answer.outcome.name.lower() if isinstance(answer, GraphError) else "sent"
+        metrics.SEND_SECONDS.observe(seconds, outcome)
+        level = logging.DEBUG if outcome == "sent" else logging.INFO
+        log.log(
+            level, "call to Meta: %s, code %s, %d ms", outcome, getattr(answer, "code", None), seconds * 1000
+        )
+    return answer
+
+
+def _ask(client: GraphClient, intent: Intent) -> Answer:
     try:
         return client.send_message(phone_number_id=intent.phone_number_id, body=intent.body)
     except GraphError as error:

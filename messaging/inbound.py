@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from accounts.models import PhoneNumber
 from gosend.whatsapp.events import InboundMessage
-from messaging import announce, contacts, conversations, inbound_media, merges
+from messaging import announce, contacts, conversations, inbound_media, merges, polls
 from messaging.models import Message, MessageContent
 
 # WhatsApp itself says these of a customer: they open no window.
@@ -64,6 +64,7 @@ def _store(number: PhoneNumber, item: InboundMessage) -> Message:
         created_at=written_at,
     )
     MessageContent.objects.create(message=message, body=item.message)
+    polls.hear(message=message, meta_message=item.message)
     file = inbound_media.expect(message=message, meta_message=item.message)
     announce.message_received(
         message=message,

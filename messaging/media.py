@@ -2,9 +2,12 @@
 
 import hashlib
 import logging
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urljoin
@@ -21,7 +24,9 @@ from gosend.whatsapp import files
 from gosend.whatsapp.client import GraphClient
 from gosend.whatsapp.errors import GraphError, Outcome
 from gosend.whatsapp.links import Link
+from messaging import spool
 from messaging.models import MediaUpload
+from messaging.spool import Spool
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +42,11 @@ _FIRST_DELAY_SECONDS = 2.0
 _WAIT_SECONDS = 8.0
 _POLL_SECONDS = 0.1
 _BRINGING_SECONDS = 50
+
+# Requests of one tenant that wait for a link in one process at the same moment.
+INLINE_PER_TENANT = 4
+_seats: Counter[int] = Counter()
+_seats_lock = threading.Lock()
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TEMPORARY = frozenset({408, 425, 429})
@@ -60,6 +70,25 @@ class UnsupportedMedia(DomainError):
 _REFUSALS: dict[str, type[DomainError]] = {
     kind.code: kind for kind in (MediaDownloadFailed, MediaTooLarge, UnsupportedMedia)
 }
+
+
+@contextmanager
+def seat(*, tenant_id: int) -> Iterator[bool]:
+    """Whether one more request of a tenant may wait for its links in this process.
+
+    A link can take as long as its server likes; more of a tenant's are left to a worker, so that no
+    tenant holds all the threads that answer requests.
+    """
+    with _seats_lock:
+        is_free = _seats[tenant_id] < INLINE_PER_TENANT
+        _seats[tenant_id] += is_free
+    try:
+        yield is_free
+    finally:
+        with _seats_lock:
+            _seats[tenant_id] -= is_free
+            if not _seats[tenant_id]:
+                del _seats[tenant_id]
 
 
 class NotBrought(Exception):
@@ -105,7 +134,7 @@ def bring_all(
                 yield futures[future], future.result()
 
 
-def check(*, kind: str, data: bytes) -> str:
+def check(*, kind: str, data: files.Data) -> str:
     """Return the MIME type of a file; raises MediaTooLarge or UnsupportedMedia."""
     try:
         return files.check(kind=kind, data=data)
@@ -153,11 +182,17 @@ def _bring(client: GraphClient, number: PhoneNumber, link: Link, stop_at: float)
 
 
 def _carry(client: GraphClient, number: PhoneNumber, link: Link, stop_at: float) -> str:
-    data = _download(link, stop_at)
-    try:
-        mime_type = check(kind=link.kind, data=data)
-    except DomainError as refusal:
-        raise NotBrought(_error(refusal, link), is_final=True) from refusal
+    with spool.opened() as file:
+        _download(link, stop_at, file)
+        data = file.data()
+        try:
+            mime_type = check(kind=link.kind, data=data)
+        except DomainError as refusal:
+            raise NotBrought(_error(refusal, link), is_final=True) from refusal
+        return _upload(client, number, data, mime_type)
+
+
+def _upload(client: GraphClient, number: PhoneNumber, data: files.Data, mime_type: str) -> str:
     try:
         return client.upload_media(
             phone_number_id=number.phone_number_id,
@@ -171,14 +206,16 @@ def _carry(client: GraphClient, number: PhoneNumber, link: Link, stop_at: float)
         raise NotBrought(error.as_dict(), is_final=is_final, retry_after=error.retry_after or 0.0) from error
 
 
-def _download(link: Link, stop_at: float) -> bytes:
+def _download(link: Link, stop_at: float, file: Spool) -> None:
     limit = files.LIMITS[link.kind].max_bytes
     url = link.url
     for _ in range(MAX_REDIRECTS + 1):
-        response = _get(url, link, limit, stop_at)
+        response = _get(url, link, limit, stop_at, file)
         location = response.headers.get("location")
         if response.status not in _REDIRECTS or not location:
-            return _body(response, link, limit)
+            _require_whole(response, link, limit, file)
+            return
+        file.empty()
         try:
             url = urljoin(url, location)
         except ValueError:
@@ -186,7 +223,7 @@ def _download(link: Link, stop_at: float) -> bytes:
     raise _final(f"The link redirects more than {MAX_REDIRECTS} times", link)
 
 
-def _get(url: str, link: Link, limit: int, stop_at: float) -> http.Response:
+def _get(url: str, link: Link, limit: int, stop_at: float, file: Spool) -> http.Response:
     """One request; the guard looks at the address of every hop."""
     left = stop_at - time.monotonic()
     if left <= 0:
@@ -199,21 +236,23 @@ def _get(url: str, link: Link, limit: int, stop_at: float) -> http.Response:
             timeout_seconds=left,
             max_bytes=limit,
             guard=http.Guard(tuple(settings.TRUSTED_NETWORKS)),
+            sink=file.write,
         )
     except http.Failed as failed:
         fail = _final if failed.reason in _PERMANENT_REASONS else _temporary
         raise fail(f"The link could not be downloaded: {failed.reason}", link) from failed
 
 
-def _body(response: http.Response, link: Link, limit: int) -> bytes:
+def _require_whole(response: http.Response, link: Link, limit: int, file: Spool) -> None:
     if response.status >= 500 or response.status in _TEMPORARY:
         raise _temporary(f"The link answered {response.status}", link)
     if response.status != 200:
         raise _final(f"The link answered {response.status}", link)
+    if file.is_refused:
+        raise _temporary("Too many large files are on their way at this moment", link)
     if response.truncated:
         large = MediaTooLarge(str(files.too_large(link.kind, limit)), details={"limit": limit})
         raise NotBrought(_error(large, link), is_final=True)
-    return response.body
 
 
 def _final(message: str, link: Link) -> NotBrought:

@@ -14,7 +14,7 @@ from gosend.whatsapp.events import (
     NameUpdate,
     QualityUpdate,
 )
-from webhooks_app import events
+from webhooks_app import events, numbers
 
 Notice = AccountAlert | AccountUpdate | CapabilityUpdate | NameUpdate | QualityUpdate
 
@@ -52,13 +52,18 @@ def _note(account: BusinessAccount, item: Notice) -> None:
         case CapabilityUpdate():
             room.note_limit(account=account, limit=item.limit)
         case AccountUpdate():
-            room.note_state(account=account, update=item)
-            if item.event in _ALARMING:
-                _alert(account, type=item.event, severity="", description="", raw=item.raw)
+            _state_changed(account, item)
         case AccountAlert():
             _alert(
                 account, type=item.type, severity=item.severity, description=item.description, raw=item.raw
             )
+
+
+def _state_changed(account: BusinessAccount, item: AccountUpdate) -> None:
+    for number, was in room.note_state(account=account, update=item):
+        numbers.changed(number=number, was=was)
+    if item.event in _ALARMING:
+        _alert(account, type=item.event, severity="", description="", raw=item.raw)
 
 
 def _quality_changed(change: room.QualityChange, *, meta_event: str) -> None:
@@ -69,17 +74,14 @@ def _quality_changed(change: room.QualityChange, *, meta_event: str) -> None:
         type="phone_number.quality",
         occurred_at=timezone.now(),
         data={
-            "phone_number": {
-                "id": str(number.pk),
-                "waba_id": number.business_account.waba_id,
-                "phone_number_id": number.phone_number_id,
-                "display_phone_number": number.display_phone_number,
-                "quality_rating": number.quality_rating,
-                "previous_quality_rating": change.previous_rating,
-                "throughput_tier": number.throughput_tier,
-                "messaging_limit": number.business_account.messaging_limit or None,
-                "meta_event": meta_event,
-            }
+            "phone_number": numbers.described(
+                number,
+                quality_rating=number.quality_rating,
+                previous_quality_rating=change.previous_rating,
+                throughput_tier=number.throughput_tier,
+                messaging_limit=number.business_account.messaging_limit or None,
+                meta_event=meta_event,
+            )
         },
     )
 

@@ -6,37 +6,48 @@ template's or an account's news) belongs to none of them.
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from django.db import transaction
-from django.utils import timezone
+from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from accounts.models import PhoneNumber
-from messaging.models import MetaEvent
+from messaging.callbacks import Callback
 from webhooks_app import events
 from webhooks_app.models import WebhookEndpoint
 
 Json = dict[str, Any]
 
 
-def forward(*, event: MetaEvent, payload: Any) -> None:
-    """Owe a callback to the meta_raw endpoints of its numbers; once, however often it is handled."""
-    if event.forwarded_at is not None:
-        return
-    by_number, is_shared = _parted(payload)
-    wanting = _wanting(event, list(by_number)) if by_number else []
+def forward(batch: Sequence[Callback]) -> None:
+    """Owe callbacks to the meta_raw endpoints of their numbers; once, however often they are handled."""
+    parted = [(one, *_parted(one.payload)) for one in batch if not one.is_forwarded]
+    named = {name for _, by_number, _ in parted for name in by_number}
+    wanting = {number.phone_number_id: number for number in _wanting(named)} if named else {}
     if not wanting:
         return
+    owed: list[tuple[int, events.Raw]] = []
+    for callback, by_number, is_shared in parted:
+        for name in sorted(by_number.keys() & wanting.keys()):
+            number = wanting[name]
+            if number.business_account.hears(app=callback.app, is_sandbox=callback.is_sandbox):
+                own = {**callback.payload, "entry": by_number[name]}
+                body = orjson.dumps(own) if is_shared else callback.body
+                source = events.Source(number.tenant_id, number.pk, name, number.is_sandbox)
+                owed.append((callback.pk, events.Raw(source, body, callback.received_at)))
+    if owed:
+        _owe(owed)
+
+
+def _owe(owed: Sequence[tuple[int, events.Raw]]) -> None:
+    """Mark the callbacks and publish. Of two workers with the same callback, one finds it unmarked."""
     with transaction.atomic():
-        # Of two workers that handle the same callback at once, one finds the row unmarked.
-        fresh = MetaEvent.objects.filter(pk=event.pk, forwarded_at=None)
-        if not fresh.update(forwarded_at=timezone.now()):
-            return
-        for number in wanting:
-            own = {**payload, "entry": by_number[number.phone_number_id]}
-            body = orjson.dumps(own) if is_shared else bytes(event.body)
-            events.publish_raw(number=number, body=body, occurred_at=event.received_at)
+        with connection.cursor() as cursor:
+            cursor.execute(_MARK, [[pk for pk, _ in owed]])
+            unmarked = {pk for (pk,) in cursor.fetchall()}
+        events.publish_raw(raws=[raw for pk, raw in owed if pk in unmarked])
 
 
 def _parted(payload: Any) -> tuple[dict[str, list[Json]], bool]:
@@ -63,16 +74,19 @@ def _number_named(change: Any) -> str:
     return str(number) if isinstance(number, str | int) else ""
 
 
-def _wanting(event: MetaEvent, phone_number_ids: list[str]) -> list[PhoneNumber]:
-    """Those numbers that have an endpoint for it, and for which the app that signed it may speak."""
+def _wanting(names: set[str]) -> QuerySet[PhoneNumber]:
+    """Those of the numbers that have an endpoint for it."""
     numbers = PhoneNumber.objects.select_related("business_account").filter(
-        phone_number_id__in=phone_number_ids,
+        phone_number_id__in=names,
         webhook_endpoints__type=WebhookEndpoint.Type.META_RAW,
         webhook_endpoints__is_enabled=True,
         webhook_endpoints__removed_at=None,
     )
-    return [
-        number
-        for number in numbers.order_by("pk").distinct()
-        if number.business_account.hears(app=event.app, is_sandbox=event.is_sandbox)
-    ]
+    return numbers.distinct()
+
+
+_MARK = """
+UPDATE messaging_metaevent SET forwarded_at = statement_timestamp()
+ WHERE id = ANY(%s::bigint[]) AND forwarded_at IS NULL
+RETURNING id
+"""

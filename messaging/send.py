@@ -4,8 +4,10 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import OperationalError, transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 from psycopg.errors import DeadlockDetected
 
@@ -35,6 +37,8 @@ class Asked:
     content: contents.Content
     context_wamid: str | None = None
     tracking: str = ""
+    # An asynchronous message that is not to leave before; None for as soon as it can.
+    due_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ def accept(
     request_id: str = "",
     api_key: ApiKey | None = None,
     once: idempotency.Once | None = None,
+    due_at: datetime | None = None,
 ) -> Message:
     """Take a message over: from the return on it is kept, whatever happens to this process.
 
@@ -73,7 +78,7 @@ def accept(
     `templates_app.catalog` and `templates_app.parameters`, `idempotency.InProgress`, and
     `throughput.NumberOverLimit` or, when asynchronous, `throughput.QueueFull`; nothing is stored then.
     """
-    asked = Asked(number, to, content, context_wamid, tracking)
+    asked = Asked(number, to, content, context_wamid, tracking, due_at)
     sender = Sender(tenant, environment, request_id, api_key)
     _check(asked, sender, _approved_templates())
     if is_async and not throughput.room(number=number):
@@ -229,7 +234,8 @@ def _insert(number: PhoneNumber, asked: Sequence[Asked], sender: Sender) -> list
         MessageContent(message=message, body=_body(one), tracking=one.tracking) for message, one in pairs
     )
     Dispatch.objects.bulk_create(
-        Dispatch(message=message, phone_number=number, peer=one.to) for message, one in pairs
+        Dispatch(message=message, phone_number=number, peer=one.to, due_at=one.due_at or Now())
+        for message, one in pairs
     )
     if fresh:
         announce.conversations_created(

@@ -8,6 +8,8 @@ from typing import Any
 
 from django.utils import timezone
 
+from gosend.lib import metrics
+from gosend.whatsapp import errors
 from messaging import announce, standing
 from messaging.models import Message
 from messaging.standing import Standing
@@ -80,6 +82,7 @@ def advance_many(*, changes: Sequence[Change], locked: Mapping[int, Standing] | 
             news.append(announce.Report(copy(message), change.to, at))
         if message.status != before:
             moved.add(message.pk)
+            _count(message)
     standing.save(standings=held.values(), at=now)
     announce.statuses_reported(reports=news)
     return moved
@@ -109,6 +112,14 @@ def mark(*, message_id: int, to: Status, error: dict[str, Any] | None = None) ->
     change = Change(message_id=message_id, to=to, at=timezone.now(), error=error)
     advance_many(changes=[change] if is_open else [], locked=held)
     return is_open
+
+
+def _count(message: Standing) -> None:
+    """Count that a message came to a status: what /metrics tells."""
+    metrics.MESSAGES.add(str(message.status))
+    if message.status == Status.FAILED:
+        code = (message.error or {}).get("code")
+        metrics.FAILURES.add("none" if code is None else str(code) if code in errors.RULES else "other")
 
 
 def _is_unsettled(status: str) -> bool:

@@ -5,8 +5,8 @@ import logging
 from celery import shared_task
 
 from accounts import quota
-from gosend.lib import doorbell
-from messaging import deliver, endings, idempotency, inbound_media, ingest, media, recover
+from gosend.lib import doorbell, heartbeat
+from messaging import budgets, deliver, endings, idempotency, inbound_media, ingest, media, recover
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +31,7 @@ def sweep() -> None:
         except Exception:
             # The next look comes in a second; what stops one stage must not stop the others.
             log.exception("the sweep's stage %s broke", stage.__name__)
+    heartbeat.stamp(kind="sweep", name="messaging.sweep")
 
 
 @shared_task(name="messaging.forget")
@@ -40,6 +41,8 @@ def forget() -> None:
         pass
     quota.forget_past()
     while media.forget_expired():
+        pass
+    while budgets.forget_past():
         pass
     while inbound_media.purge():
         pass

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.db import connection
 
 from accounts.models import PhoneNumber
-from gosend.lib import rate_limit
+from gosend.lib import metrics, rate_limit
 from gosend.lib.errors import DomainError
 from messaging.models import Dispatch, Throughput
 
@@ -108,8 +108,12 @@ def _take(number: PhoneNumber, rate: int, most: int) -> tuple[int, int]:
         key=f"number:{number.phone_number_id}", interval=interval, burst=rate, least=least, most=most
     )
     if answer is None:
-        return _take_in_database(number.pk, interval, interval * rate, most)
-    taken, wait, _until_full = answer
+        taken, wait = _take_in_database(number.pk, interval, interval * rate, most)
+    else:
+        taken, wait, _until_full = answer
+    where = "database" if answer is None else "redis"
+    if most > 0:
+        metrics.LIMITS.add("number", where, "allowed" if taken else "denied", amount=max(1, taken))
     return taken, wait
 
 

@@ -2,12 +2,12 @@
 
 from django.contrib import admin
 
-from gosend.lib.console import LogAdmin
+from accounts.console import TenantLogAdmin
 from templates_app.models import Template
 
 
 @admin.register(Template)
-class TemplateAdmin(LogAdmin):
+class TemplateAdmin(TenantLogAdmin):
     list_display = ["name", "language", "category", "status", "tenant"]
     list_select_related = ["tenant"]
     list_filter = ["status", "category"]

@@ -119,7 +119,7 @@ def test_web_answers_its_health_check_and_stops_when_told(tmp_path: Path) -> Non
     assert process.returncode == 0
 
 
-@pytest.mark.parametrize(("name", "said"), [("worker", "ready."), ("beat", "beat: Starting...")])
+@pytest.mark.parametrize(("name", "said"), [("worker", "ready."), ("beat", "beat started")])
 def test_worker_and_beat_come_up_and_stop_when_told(tmp_path: Path, name: str, said: str) -> None:
     var_dir = tmp_path / name
 

@@ -17,14 +17,19 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from pytest_django import Settings
 
+from accounts import keys
+from accounts.models import ApiKey
 from gosend.api import schema
+from gosend.api.whatomate import uuids
+from messaging.models import Contact
 from tests import factories
 from tests.conftest import Party
 from webhooks_app.models import Replay, WebhookEndpoint
 
 # Not of the API: other doors, with their own locks or for everybody.
-OPEN = {"", "docs", "docs/errors", "openapi/v1.json", "healthz", "readyz", "meta/webhook"}
-EXCLUDED_PREFIXES = ("console/", "^v1(?:")
+OPEN = {"", "docs", "docs/errors", "healthz", "readyz", "metrics", "meta/webhook"}
+OPEN |= {f"openapi/{dialect}.json" for dialect in schema.DIALECTS}
+EXCLUDED_PREFIXES = ("console/", "^v1(?:", "^api(?:")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 UNKNOWN = "99999999999999"
 
@@ -91,6 +96,33 @@ def _conversation(party: Party) -> list[str]:
     return [str(conversation.pk)]
 
 
+def _person(party: Party) -> Contact:
+    """One per party, so that what was exchanged with them is found below them."""
+    account = party.number.business_account
+    found = Contact.objects.filter(business_account=account, phone="919876543210").first()
+    made: Contact = found or factories.ContactFactory.create(
+        tenant=party.tenant, business_account=account, phone="919876543210"
+    )
+    return made
+
+
+def _exchanged(party: Party) -> list[str]:
+    message = factories.MessageFactory.create(
+        direction="inbound", status="received", phone_number=party.number, contact=_person(party)
+    )
+    factories.MessageContentFactory.create(message=message)
+    path = default_storage.save("media/tenancy", ContentFile(b"GIF89a"))
+    factories.MediaFileFactory.create(
+        tenant=party.tenant, phone_number=party.number, message=message, state="kept", path=path, size=6
+    )
+    return [uuids.write(uuids.MESSAGE, message.pk), str(message.pk), message.wamid]
+
+
+def _both(kind: int, pk: int, *further: str) -> list[str]:
+    """A UUID of Whatomate's API, and our own id, which it takes as well."""
+    return [uuids.write(kind, pk), str(pk), *further]
+
+
 # The name of an id in a route → an object of the party, by all the ids it is known by.
 OWNED: dict[str, Callable[[Party], list[str]]] = {
     "message_id": _message,
@@ -106,13 +138,30 @@ OWNED: dict[str, Callable[[Party], list[str]]] = {
     "template_id": _template,
     "conversation_id": _conversation,
 }
+# The same for the other dialects, by the beginning of their routes.
+OWNED_BY_WHATOMATE: dict[str, Callable[[Party], list[str]]] = {
+    "contact_id": lambda party: _both(uuids.CONTACT, _person(party).pk),
+    "message_id": _exchanged,
+    "template_id": lambda party: _both(uuids.TEMPLATE, int(_template(party)[0])),
+    "account_id": lambda party: _both(uuids.ACCOUNT, party.number.pk, party.number.phone_number_id),
+}
+# The beginning of a route → its dialect, and how its objects are made; the longer ones first.
+DIALECTS = {
+    "api/": (ApiKey.Dialect.WHATOMATE, OWNED_BY_WHATOMATE),
+    "v1/": (ApiKey.Dialect.NATIVE, OWNED),
+}
 # Routes without ids: each shows only what is the caller's own.
 LISTS = {"v1/conversations", "v1/me", "v1/messages", "v1/wabas", "v1/webhooks"}
+LISTS |= {"api/accounts", "api/contacts", "api/me", "api/templates"}
 # Routes without ids that only do something; BATCH tries the ids in their bodies.
 ACTIONS = {"v1/messages/batch", "v1/media"}
+# The ids in their bodies are tried by tests/api/whatomate/test_strangers.py.
+ACTIONS |= {"api/messages/template", "api/messages/media"}
 BATCH = "post /v1/messages/batch"
 # Bodies for methods that look at the body before they look for the object.
-NEEDED: dict[tuple[str, str], dict[str, Any]] = {}
+NEEDED: dict[tuple[str, str], dict[str, Any]] = {
+    ("POST", "api/contacts/<str:contact_id>/messages/<path:message_id>/reaction"): {"emoji": "👍"},
+}
 
 
 def _text(to_number: str) -> dict[str, Any]:
@@ -167,10 +216,21 @@ def _unhurried(settings: Settings) -> None:
     settings.API_RATE_LIMITS = dict.fromkeys(settings.API_RATE_LIMITS, 100_000)
 
 
+def _dialect(route: str) -> tuple[str, dict[str, Callable[[Party], list[str]]]]:
+    return next(known for beginning, known in DIALECTS.items() if route.lstrip("/").startswith(beginning))
+
+
+def _key(party: Party, path: str) -> str:
+    dialect, _ = _dialect(path)
+    if dialect == ApiKey.Dialect.NATIVE:
+        return party.api_key
+    return keys.mint(tenant=party.tenant, label="walk", environment="test", dialect=dialect)[1]
+
+
 def _call(party: Party, method: str, path: str, body: Any = None) -> HttpResponse:
     raw = b"" if method == "GET" else orjson.dumps({} if body is None else body)
     response = Client(raise_request_exception=False).generic(
-        method, path, raw, content_type="application/json", headers={"X-API-Key": party.api_key}
+        method, path, raw, content_type="application/json", headers={"X-API-Key": _key(party, path)}
     )
     # A file is streamed; here it is read, and closed.
     read = HttpResponse(response.getvalue(), status=response.status_code)
@@ -196,11 +256,16 @@ def _fill(route: str, ids: dict[str, str]) -> str:
 
 def test_every_route_is_walked_or_named_here() -> None:
     without_ids = {route for route, pattern in ROUTES.items() if not pattern.pattern.converters}
-    ids = {name for pattern in ROUTES.values() for name in pattern.pattern.converters}
+    unmade = {
+        (route, name)
+        for route, pattern in ROUTES.items()
+        for name in pattern.pattern.converters
+        if name not in _dialect(route)[1]
+    }
 
-    assert ids == set(OWNED) & ids, "write in OWNED how to make one"
+    assert unmade == set(), "write in OWNED how to make one"
     assert without_ids == OPEN | LISTS | ACTIONS
-    assert all(_methods(ROUTES[route]) for route in ROUTES if route.startswith("v1/"))
+    assert all(_methods(ROUTES[route]) for route in ROUTES if route.startswith(tuple(DIALECTS)))
 
 
 @pytest.mark.parametrize(("route", "pattern", "method"), WITH_IDS)
@@ -209,8 +274,9 @@ def test_a_stranger_gets_the_404_of_an_unknown_id(
 ) -> None:
     names = list(pattern.pattern.converters)
     body = NEEDED.get((method, route))
-    hers = {name: OWNED[name](acme) for name in names}
-    own = {name: OWNED[name](globex)[0] for name in names}
+    _, owned = _dialect(route)
+    hers = {name: owned[name](acme) for name in names}
+    own = {name: owned[name](globex)[0] for name in names}
 
     nothing = _seen(_call(globex, method, _fill(route, dict.fromkeys(names, UNKNOWN)), body))
     for name in names:
@@ -228,24 +294,30 @@ def test_a_stranger_gets_the_404_of_an_unknown_id(
         assert alternative or answer.status_code != 404
 
 
-@pytest.mark.parametrize("route", sorted(LISTS - {"v1/me"}))
+@pytest.mark.parametrize("route", sorted(LISTS - {"v1/me", "api/me"}))
 def test_a_list_shows_a_stranger_nothing(route: str, acme: Party, globex: Party) -> None:
-    made = [ids[0] for ids in (make(acme) for make in OWNED.values())]
+    made = [ids[0] for ids in (make(acme) for make in _dialect(route)[1].values())]
     filters = {
         "": "",
         "number": f"?phone_number_id={acme.number.phone_number_id}",
         "account": f"?waba_id={acme.number.business_account.pk}",
     }
 
-    hers = {row["id"] for row in orjson.loads(_call(acme, "GET", f"/{route}").content)}
+    hers = _listed(acme, f"/{route}")
     assert hers & set(made)
     for query in filters.values():
-        shown = orjson.loads(_call(globex, "GET", f"/{route}{query}").content)
-        assert {row["id"] for row in shown} & hers == set()
+        assert _listed(globex, f"/{route}{query}") & hers == set()
+
+
+def _listed(party: Party, path: str) -> set[str]:
+    answer = orjson.loads(_call(party, "GET", path).content)
+    return {row["id"] for row in (answer["data"]["items"] if isinstance(answer, dict) else answer)}
 
 
 def test_me_is_the_callers_own_project(acme: Party, globex: Party) -> None:
     assert orjson.loads(_call(globex, "GET", "/v1/me").content)["id"] == str(globex.tenant.pk)
+    own = orjson.loads(_call(globex, "GET", "/api/me").content)["data"]
+    assert own["organization_id"] == uuids.write(uuids.PROJECT, globex.tenant.pk)
 
 
 @pytest.mark.parametrize("operation", sorted(BODIES))

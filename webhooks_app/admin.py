@@ -1,13 +1,44 @@
-"""Endpoints and their deliveries, to look at."""
+"""Endpoints and their deliveries, to look at; and numbers, whose coming and going projects are told."""
 
-from django.contrib import admin
+from typing import Any
 
-from gosend.lib.console import LogAdmin
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from accounts.console import TenantLogAdmin, TenantRecordAdmin
+from accounts.models import PhoneNumber
+from webhooks_app import numbers
 from webhooks_app.models import Attempt, Delivery, Event, Replay, WebhookEndpoint
 
 
+@admin.register(PhoneNumber)
+class PhoneNumberAdmin(TenantRecordAdmin):
+    """A number is connected here, and disconnected; deleting it would delete its messages."""
+
+    list_display = ["display_phone_number", "tenant", "status", "quality_rating", "throughput_tier"]
+    list_select_related = ["tenant"]
+    list_filter = ["status", "quality_rating", "is_sandbox"]
+    search_fields = ["phone_number_id__exact", "display_phone_number_normalized__exact"]
+    autocomplete_fields = ["tenant", "business_account"]
+    readonly_fields = ["is_sandbox"]
+    actions = ["disconnect"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        numbers.keep(number=obj)
+
+    @admin.action(description="Disconnect the chosen numbers", permissions=["change"])
+    def disconnect(self, request: HttpRequest, queryset: QuerySet[PhoneNumber]) -> None:
+        for number in queryset.select_related("business_account"):
+            numbers.disconnect(number=number)
+        messages.success(request, "Disconnected; they neither send nor count as connected any more.")
+
+
 @admin.register(WebhookEndpoint)
-class WebhookEndpointAdmin(LogAdmin):
+class WebhookEndpointAdmin(TenantLogAdmin):
     ordering = ("-id",)
     list_display = ("id", "tenant", "phone_number", "url", "type", "is_enabled", "failing_since")
     list_filter = ("is_enabled", "type")
@@ -17,7 +48,7 @@ class WebhookEndpointAdmin(LogAdmin):
 
 
 @admin.register(Event)
-class EventAdmin(LogAdmin):
+class EventAdmin(TenantLogAdmin):
     ordering = ("-id",)
     list_display = ("id", "tenant", "type", "occurred_at")
     list_filter = ("type",)
@@ -27,7 +58,7 @@ class EventAdmin(LogAdmin):
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(LogAdmin):
+class DeliveryAdmin(TenantLogAdmin):
     ordering = ("-id",)
     list_display = ("delivery_id", "endpoint", "event", "status", "attempt_count", "next_attempt_at")
     list_filter = ("status", "ended_reason")
@@ -37,7 +68,8 @@ class DeliveryAdmin(LogAdmin):
 
 
 @admin.register(Attempt)
-class AttemptAdmin(LogAdmin):
+class AttemptAdmin(TenantLogAdmin):
+    tenant_path = "delivery__tenant_id"
     ordering = ("-id",)
     list_display = ("id", "delivery", "number", "response_status", "error", "duration_ms", "started_at")
     list_select_related = ("delivery",)
@@ -45,7 +77,7 @@ class AttemptAdmin(LogAdmin):
 
 
 @admin.register(Replay)
-class ReplayAdmin(LogAdmin):
+class ReplayAdmin(TenantLogAdmin):
     ordering = ("-id",)
     list_display = ("id", "endpoint", "wanted", "total", "replayed_count", "delivered_count", "finished_at")
     list_select_related = ("endpoint",)

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from gosend.lib import encryption, http, signing
+from gosend.lib import encryption, http, logs, metrics, signing
 from webhooks_app import events, health, retries, secrets
 from webhooks_app.models import Attempt, Delivery, Replay, WebhookEndpoint
 
@@ -166,6 +166,21 @@ def attempt(claim: Claim) -> bool:
 
 def record(claim: Claim, answer: Answer) -> bool:
     """Keep the attempt and what becomes of the delivery; nothing, if the claim was lost meanwhile."""
+    with logs.about(delivery_id=claim.delivery.delivery_id):
+        _tell(claim, answer)
+        return _record(claim, answer)
+
+
+def _tell(claim: Claim, answer: Answer) -> None:
+    outcome = "delivered" if answer.is_success else "refused" if answer.status else "unreachable"
+    metrics.WEBHOOK_SECONDS.observe(answer.duration_ms / 1000, outcome)
+    level = logging.DEBUG if answer.is_success else logging.INFO
+    log.log(
+        level, "webhook attempt: %s %s, %d ms", outcome, answer.status or answer.error, answer.duration_ms
+    )
+
+
+def _record(claim: Claim, answer: Answer) -> bool:
     delivery = claim.delivery
     with transaction.atomic():
         endpoint: WebhookEndpoint | None = delivery.endpoint

@@ -12,6 +12,7 @@ from accounts.models import PhoneNumber, Tenant
 from gosend.lib import http, signing
 from gosend.lib.errors import DomainError
 from webhooks_app import events as catalog
+from webhooks_app import session_events
 from webhooks_app.models import Delivery, WebhookEndpoint
 
 _MAX_URL_LENGTH = 2048
@@ -51,12 +52,13 @@ def add(
     schedule: str = WebhookEndpoint.Schedule.DEFAULT,
     is_enabled: bool = True,
     is_test: bool = False,
+    secret: str = "",
 ) -> tuple[WebhookEndpoint, str]:
-    """Add an endpoint; its secret is returned this once.
+    """Add an endpoint; its secret, made here unless one is given, is returned this once.
 
     `is_test` is for one of the whole project; that of a number goes with its number.
     """
-    secret = signing.new_webhook_secret()
+    secret = secret or signing.new_webhook_secret()
     endpoint = WebhookEndpoint(
         tenant=tenant,
         phone_number=number,
@@ -207,6 +209,8 @@ def _checked_events(names: Sequence[str], *, number: PhoneNumber | None, type: s
     """The names as receivers see them, each once; refused when one is unknown or of the other scope."""
     if type == WebhookEndpoint.Type.META_RAW:
         return _no_events(names, number=number)
+    if type == WebhookEndpoint.Type.SESSION_EVENTS:
+        return _session_events(names)
     scope = catalog.Scope.PHONE if number else catalog.Scope.PROJECT
     allowed = [*catalog.wire_names(scope), catalog.ALL]
     wanted = list(
@@ -220,6 +224,17 @@ def _checked_events(names: Sequence[str], *, number: PhoneNumber | None, type: s
             details={"field": "events", "invalid": invalid, "scope": scope.value, "allowed": allowed},
         )
     return wanted
+
+
+def _session_events(names: Sequence[str]) -> list[str]:
+    allowed = [*dict.fromkeys(session_events.NAMES.values()), catalog.ALL]
+    invalid = [name for name in names if name not in allowed]
+    if invalid or not names:
+        raise InvalidEvent(
+            f"Not an event of this webhook: {', '.join(invalid) or 'none is named'}.",
+            details={"field": "events", "invalid": invalid, "allowed": allowed},
+        )
+    return list(dict.fromkeys(names))
 
 
 def _no_events(names: Sequence[str], *, number: PhoneNumber | None) -> list[str]:

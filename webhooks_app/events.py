@@ -1,5 +1,6 @@
 """Say that something happened: one event row, one delivery per endpoint that subscribed."""
 
+from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,12 +10,12 @@ from typing import Any
 
 import orjson
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
-from accounts.models import PhoneNumber
+from accounts.models import PhoneNumber, Tenant
 from gosend.lib import doorbell
 from gosend.lib.ids import time_ordered_uuid
-from webhooks_app import fallback
+from webhooks_app import fallback, session_events
 from webhooks_app.models import Delivery, Event, WebhookEndpoint
 
 
@@ -32,6 +33,7 @@ CATALOG: Mapping[str, Scope] = {
     "message.read": Scope.PHONE,
     "message.failed": Scope.PHONE,
     "message.unconfirmed": Scope.PHONE,
+    "poll.vote": Scope.PHONE,
     "conversation.created": Scope.PHONE,
     "conversation.inactive": Scope.PHONE,
     "conversation.ended": Scope.PHONE,
@@ -43,6 +45,8 @@ CATALOG: Mapping[str, Scope] = {
     "template.paused": Scope.PROJECT,
     "account.alert": Scope.PROJECT,
 }
+# The kinds of endpoints that are told events by name; of each other kind only Meta's bytes are heard.
+_KINDS = (WebhookEndpoint.Type.GOSENDAPI_EVENTS, WebhookEndpoint.Type.SESSION_EVENTS)
 # Subscribes to everything of the endpoint's scope, also to what later versions add.
 ALL = "*"
 # The type of an event that is Meta's own callback, passed on as it came.
@@ -132,74 +136,73 @@ class News:
 class Audience:
     """Which endpoints hear the events of some numbers; looked up once for a whole batch."""
 
-    _endpoints: Mapping[int, Sequence[tuple[int, int, bool, frozenset[str]]]]
+    # By number; those that hear every number of their tenant stand under None.
+    _endpoints: Mapping[int | None, Sequence[tuple[int, int, bool, str, frozenset[str]]]]
 
     def of(self, source: Source, type: str) -> list[int]:
         """The ids of the endpoints that hear this type of event of a number's."""
-        wanted = wire_name(type)
+        wanted = {kind.value: _heard_as(type, kind) for kind in _KINDS}
         return [
             endpoint_id
-            for endpoint_id, tenant_id, is_test, names in self._endpoints.get(source.number_id, ())
+            for number_id in (source.number_id, None)
+            for endpoint_id, tenant_id, is_test, kind, names in self._endpoints.get(number_id, ())
             if tenant_id == source.tenant_id
             and is_test == source.is_sandbox
-            and (wanted in names or ALL in names)
+            and not names.isdisjoint(wanted[kind])
         ]
 
 
 def audience(*, number_ids: Collection[int]) -> Audience:
     """Look up who listens to these numbers, in one statement."""
-    rows = _listening().filter(phone_number_id__in=number_ids, type=WebhookEndpoint.Type.GOSENDAPI_EVENTS)
-    found: dict[int, list[tuple[int, int, bool, frozenset[str]]]] = defaultdict(list)
-    fields = ("phone_number_id", "pk", "tenant_id", "is_test", "events")
-    for number_id, endpoint_id, tenant_id, is_test, names in rows.order_by("pk").values_list(*fields):
-        assert number_id is not None  # noqa: S101 -- it was asked for, for the type checker
-        found[number_id].append((endpoint_id, tenant_id, is_test, frozenset(names)))
+    theirs = Tenant.objects.filter(phone_numbers__in=number_ids)
+    of_all = Q(phone_number=None, type=WebhookEndpoint.Type.SESSION_EVENTS, tenant__in=theirs)
+    rows = _listening().filter(Q(phone_number_id__in=number_ids) | of_all, type__in=_KINDS)
+    found: dict[int | None, list[tuple[int, int, bool, str, frozenset[str]]]] = defaultdict(list)
+    fields = ("phone_number_id", "pk", "tenant_id", "is_test", "type", "events")
+    for number_id, endpoint_id, tenant_id, is_test, kind, names in rows.order_by("pk").values_list(*fields):
+        found[number_id].append((endpoint_id, tenant_id, is_test, kind, frozenset(names)))
     return Audience(found)
 
 
 def publish_all(*, news: Sequence[News], heard: Audience) -> None:
     """Owe many events of many numbers to all who hear them, in one statement and in their order."""
-    fresh: list[dict[str, Any]] = []
-    owed: list[dict[str, Any]] = []
+    told = []
     for one in news:
-        if not (endpoint_ids := heard.of(one.source, one.type)):
-            continue
-        source = one.source
-        body = _freeze(
-            tenant_id=source.tenant_id,
-            phone_number_id=source.phone_number_id,
-            type=one.type,
-            data=one.data,
-            occurred_at=one.occurred_at,
-        )
-        fresh.append(
-            {
-                "n": len(fresh),
-                "tenant_id": source.tenant_id,
-                "phone_number_id": source.number_id,
-                "type": one.type,
-                "occurred_at": one.occurred_at,
-                "body": body.decode(),
-            }
-        )
-        owed += [{"n": fresh[-1]["n"], "e": pk, "uid": time_ordered_uuid()} for pk in endpoint_ids]
-    if fresh:
-        with connection.cursor() as cursor:
-            cursor.execute(_OWE, [orjson.dumps(fresh).decode(), orjson.dumps(owed).decode()])
-        doorbell.ring("webhooks_app.deliver")
+        if endpoint_ids := heard.of(one.source, one.type):
+            body = _freeze(
+                tenant_id=one.source.tenant_id,
+                phone_number_id=one.source.phone_number_id,
+                type=one.type,
+                data=one.data,
+                occurred_at=one.occurred_at,
+            )
+            told.append((one.source, one.type, one.occurred_at, body, endpoint_ids))
+    _owe_all(told)
 
 
-def publish_raw(*, number: PhoneNumber, body: bytes, occurred_at: datetime) -> None:
-    """Owe Meta's own bytes to the number's meta_raw endpoint, if it has one.
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """Meta's own bytes for one number; the caller sees to it that they concern this number only."""
 
-    The caller sees to it that the bytes concern this number only.
-    """
-    endpoints = _listening().filter(phone_number=number, type=WebhookEndpoint.Type.META_RAW)
-    if endpoints:
-        event = Event(
-            tenant_id=number.tenant_id, phone_number=number, type=RAW, occurred_at=occurred_at, body=body
-        )
-        _owe(event, list(endpoints))
+    source: Source
+    body: bytes
+    occurred_at: datetime
+
+
+def publish_raw(*, raws: Sequence[Raw]) -> None:
+    """Owe Meta's own bytes to the meta_raw endpoints of their numbers, in two statements for all."""
+    rows = _listening().filter(
+        type=WebhookEndpoint.Type.META_RAW, phone_number_id__in={raw.source.number_id for raw in raws}
+    )
+    found: dict[int | None, list[int]] = defaultdict(list)
+    for number_id, endpoint_id in rows.order_by("pk").values_list("phone_number_id", "pk"):
+        found[number_id].append(endpoint_id)
+    told = [
+        (raw.source, RAW, raw.occurred_at, raw.body, found[raw.source.number_id])
+        for raw in raws
+        if raw.source.number_id in found
+    ]
+    _owe_all(told)
 
 
 def publish_to(
@@ -244,16 +247,21 @@ def _listening() -> QuerySet[WebhookEndpoint]:
 def _subscribed(
     *, tenant_id: int, number: PhoneNumber | None, type: str, is_test: bool
 ) -> list[WebhookEndpoint]:
+    native, session = _KINDS
     hears = number if CATALOG[type] is Scope.PHONE else None
-    return list(
-        _listening().filter(
-            tenant_id=tenant_id,
-            phone_number=hears,
-            is_test=is_test,
-            type=WebhookEndpoint.Type.GOSENDAPI_EVENTS,
-            events__overlap=[wire_name(type), ALL],
-        )
+    ours = Q(type=native, phone_number=hears, events__overlap=_heard_as(type, native))
+    if names := _heard_as(type, session):
+        of_number = Q(phone_number=hears) | Q(phone_number=None)
+        ours |= Q(of_number, type=session, events__overlap=names)
+    return list(_listening().filter(ours, tenant_id=tenant_id, is_test=is_test))
+
+
+def _heard_as(type: str, kind: str) -> list[str]:
+    """What an endpoint of a kind may have subscribed to, to hear an event; nothing where it never does."""
+    name = (
+        wire_name(type) if kind == WebhookEndpoint.Type.GOSENDAPI_EVENTS else session_events.NAMES.get(type)
     )
+    return [name, ALL] if name else []
 
 
 def _owe(event: Event, endpoints: list[WebhookEndpoint]) -> None:
@@ -263,6 +271,31 @@ def _owe(event: Event, endpoints: list[WebhookEndpoint]) -> None:
             Delivery(tenant_id=event.tenant_id, endpoint=endpoint, event=event) for endpoint in endpoints
         )
         doorbell.ring("webhooks_app.deliver")
+
+
+def _owe_all(told: Sequence[tuple[Source, str, datetime, bytes, Sequence[int]]]) -> None:
+    """Insert events and their deliveries, in the order given."""
+    if not told:
+        return
+    fresh = [
+        {
+            "n": n,
+            "tenant_id": source.tenant_id,
+            "phone_number_id": source.number_id,
+            "type": type,
+            "occurred_at": occurred_at,
+            "body": b64encode(body).decode(),
+        }
+        for n, (source, type, occurred_at, body, _) in enumerate(told)
+    ]
+    owed = [
+        {"n": n, "e": pk, "uid": time_ordered_uuid()}
+        for n, (*_, endpoint_ids) in enumerate(told)
+        for pk in endpoint_ids
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_OWE, [orjson.dumps(fresh).decode(), orjson.dumps(owed).decode()])
+    doorbell.ring("webhooks_app.deliver")
 
 
 def _freeze(
@@ -287,7 +320,7 @@ def _opening(type: str) -> bytes:
     return b'{"event":' + orjson.dumps(wire_name(type))
 
 
-# Bodies travel as text inside JSON, which is cheaper to bind than an array of bytes.
+# Bodies travel inside JSON, which is cheaper to bind than an array of bytes.
 _OWE = """
 WITH fresh AS MATERIALIZED (
     SELECT gosend_next_id() AS id, given.*
@@ -295,7 +328,7 @@ WITH fresh AS MATERIALIZED (
            (n int, tenant_id bigint, phone_number_id bigint, type text, occurred_at timestamptz, body text)
 ), told AS (
     INSERT INTO webhooks_app_event (id, tenant_id, phone_number_id, type, occurred_at, body)
-    SELECT id, tenant_id, phone_number_id, type, occurred_at, convert_to(body, 'UTF8') FROM fresh
+    SELECT id, tenant_id, phone_number_id, type, occurred_at, decode(body, 'base64') FROM fresh
 )
 INSERT INTO webhooks_app_delivery
        (tenant_id, endpoint_id, event_id, delivery_id, status, trigger, ended_reason,

@@ -22,10 +22,12 @@ class WebhookEndpoint(models.Model):
     class Type(models.TextChoices):
         GOSENDAPI_EVENTS = "gosendapi_events"
         META_RAW = "meta_raw"
+        SESSION_EVENTS = "session_events"
 
     class Schedule(models.TextChoices):
         DEFAULT = "default"
         EXTENDED = "extended"
+        DOUBLING = "doubling"
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="webhook_endpoints")

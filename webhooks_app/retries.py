@@ -11,6 +11,8 @@ from webhooks_app.models import WebhookEndpoint
 SCHEDULES: Mapping[str, tuple[int, ...]] = {
     WebhookEndpoint.Schedule.DEFAULT: (0, 60, 300, 1_800, 7_200),
     WebhookEndpoint.Schedule.EXTENDED: (0, 5, 300, 1_800, 7_200, 18_000, 36_000, 36_000),
+    # The session gateway's: 15 attempts, two seconds after the first, then twice as long each time.
+    WebhookEndpoint.Schedule.DOUBLING: (0, *(2**n for n in range(1, 15))),
 }
 # Retries come up to this much late, never early: receivers that fell together do not rise together.
 JITTER = 0.1

@@ -15,6 +15,7 @@ _OURS = {
     "has_media": False,
     "content": "Hola Juan, tu pedido está en camino",
 }
+_OF_A_CUSTOMER = {"customer_id": "285391728640005", "display_name": "Acme", "connection_type": "dedicated"}
 _WAMID = "wamid.HBgNNTQ5MTE0MDEyMzQ1NhUCABEYEjA0QkY2QTY3"
 _PRICING = {"billable": True, "pricing_model": "PMP", "type": "regular", "category": "utility"}
 
@@ -98,6 +99,20 @@ SAMPLES: Mapping[str, Mapping[str, Any]] = {
         },
     ),
     "message.unconfirmed": _status("unconfirmed"),
+    "poll.vote": {
+        "poll": {
+            "id": "285391728640009",
+            "message_id": "285391728640002",
+            "wa_message_id": _WAMID,
+            "name": "Lunch?",
+            "options": ["Pizza", "Sushi", "Salad"],
+        },
+        "voter": "5491140123456",
+        "selected_options": ["Sushi"],
+        "selected_indexes": [1],
+        "previous_options": ["Pizza"],
+        "source": "button",
+    },
     "conversation.created": _conversation("active"),
     "conversation.inactive": {
         **_conversation("inactive"),
@@ -113,8 +128,8 @@ SAMPLES: Mapping[str, Mapping[str, Any]] = {
         "conversation": {**_CONVERSATION, "status": "ended", "ended_reason": "expired"},
         "reason": "expired",
     },
-    "phone_number.created": _phone_number(),
-    "phone_number.deleted": _phone_number(),
+    "phone_number.created": _phone_number(status="active", **_OF_A_CUSTOMER),
+    "phone_number.deleted": _phone_number(status="disconnected", **_OF_A_CUSTOMER),
     "phone_number.quality": _phone_number(
         quality_rating="YELLOW",
         previous_quality_rating="GREEN",
@@ -165,7 +180,7 @@ def meta_callback(number: PhoneNumber) -> dict[str, Any]:
 
 def body(type: str) -> dict[str, Any]:
     """A whole sample as a receiver sees it, envelope included."""
-    is_of_a_number = events.CATALOG.get(type) is events.Scope.PHONE
+    is_of_a_number = events.CATALOG.get(type) is events.Scope.PHONE or type.startswith("phone_number.")
     return {
         "event": events.wire_name(type),
         "delivery_id": "019e3b0c-7f2a-7c41-9d55-0b6a5c1f2e33",

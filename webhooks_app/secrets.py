@@ -20,9 +20,9 @@ def signing_at(*, endpoint: WebhookEndpoint, at: datetime) -> list[str]:
     return secrets
 
 
-def rotate(*, endpoint: WebhookEndpoint, overlap_hours: int = 24) -> str:
+def rotate(*, endpoint: WebhookEndpoint, overlap_hours: int = 24, secret: str = "") -> str:
     """Give an endpoint a new secret, returned this once; until the overlap ends the old one signs too."""
-    secret = signing.new_webhook_secret()
+    secret = secret or signing.new_webhook_secret()
     with transaction.atomic():
         fresh = _lock(endpoint)
         fresh.previous_secret = _newest(fresh) if overlap_hours > 0 else ""

@@ -4,6 +4,7 @@ import threading
 
 from celery import shared_task
 
+from gosend.lib import heartbeat
 from webhooks_app import deliver as room
 from webhooks_app import replay, retention
 
@@ -27,6 +28,7 @@ def replay_ordered() -> None:
 def sweep() -> None:
     """Find what a lost doorbell or a dead worker left behind: the rows are the truth."""
     replay.advance()
+    heartbeat.stamp(kind="sweep", name="webhooks_app.sweep")
     _deliver()
 
 

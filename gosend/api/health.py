@@ -6,17 +6,16 @@ import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models import Min, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from gosend.api import json
-from gosend.sandbox.models import PendingCallback
-from messaging.models import Dispatch, MetaEvent
-from webhooks_app.models import Delivery
+from messaging import backlog
+from webhooks_app import backlog as webhooks
 
 _REDIS_SECONDS = 0.5
+# A process that has not reported for as long counts as gone: it does so every five seconds.
+PROCESS_SECONDS = 30.0
 _migrated = False
 
 
@@ -38,7 +37,7 @@ def ready(request: HttpRequest) -> HttpResponse:
         "status": "ok",
         "database": "ok",
         "migrations": "applied" if is_migrated else "missing",
-        "redis": _redis(),
+        "redis": redis_state(),
         "oldest_due_seconds": waiting,
     }
     if not is_migrated:
@@ -60,19 +59,15 @@ def _is_migrated() -> bool:
 def _waiting() -> dict[str, float]:
     """Seconds that the oldest due row of each kind has waited: a number that grows has no worker."""
     return {
-        "messages": _age(Dispatch.objects.filter(state=Dispatch.State.QUEUED), "due_at"),
-        "deliveries": _age(Delivery.objects.filter(next_attempt_at__isnull=False), "next_attempt_at"),
-        "callbacks": _age(MetaEvent.objects.filter(next_attempt_at__isnull=False), "next_attempt_at"),
-        "sandbox_callbacks": _age(PendingCallback.objects.all(), "due_at"),
+        "messages": round(backlog.oldest_due_seconds(), 3),
+        "deliveries": round(webhooks.deliveries().oldest_seconds, 3),
+        "callbacks": round(backlog.callbacks().oldest_seconds, 3),
+        "sandbox_callbacks": round(backlog.sandbox_callbacks().oldest_seconds, 3),
     }
 
 
-def _age(rows: QuerySet[Any, Any], moment: str) -> float:
-    oldest = rows.aggregate(oldest=Min(moment))["oldest"]
-    return max(0.0, round((timezone.now() - oldest).total_seconds(), 3)) if oldest else 0.0
-
-
-def _redis() -> str:
+def redis_state() -> str:
+    """Tell whether Redis answers: ok, unreachable, or not configured."""
     if not settings.REDIS_URL:
         return "not configured"
     client = redis.Redis.from_url(

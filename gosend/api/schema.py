@@ -137,7 +137,7 @@ PAGING = [
     ),
     OpenApiParameter(
         "per_page",
-        {**_FROM_ONE, "maximum": 100},
+        _FROM_ONE,
         OpenApiParameter.QUERY,
         description="20 by default; more than 100 counts as 100.",
     ),

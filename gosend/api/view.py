@@ -74,7 +74,7 @@ class TenantView(APIView):
         _refuse_nul(request)
         if request.method in _WITH_BODY:
             self.read_body(request)
-            request.once = _once(request, self.spelling)
+            request.once = _once(request, self.once_path(request), self.spelling)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
         """Do what DRF does, with one step more: an answer that is already known is given again."""
@@ -123,6 +123,10 @@ class TenantView(APIView):
         """Take the body in, or refuse it by its size."""
         body.read(request._request, limit=self.max_body_bytes())
 
+    def once_path(self, request: TenantRequest) -> str:
+        """The address as far as a repeat must come to the same one."""
+        return request.path
+
     def spelling(self, request: TenantRequest) -> bytes:
         """What a repeat of the request must have in common with the first one."""
         return json.canonical(request.data)
@@ -141,7 +145,9 @@ def _replay(stored: idempotency.Stored) -> Response:
     return Response(stored.body, status=stored.status_code, headers={"Idempotent-Replayed": "true"})
 
 
-def _once(request: TenantRequest, spelling: Callable[[TenantRequest], bytes]) -> idempotency.Once | None:
+def _once(
+    request: TenantRequest, path: str, spelling: Callable[[TenantRequest], bytes]
+) -> idempotency.Once | None:
     """Recognise a request by its key, method, path and content."""
     _ = request.data  # a body that cannot be read is refused here, key or not
     header = request.headers.get("Idempotency-Key")
@@ -152,7 +158,7 @@ def _once(request: TenantRequest, spelling: Callable[[TenantRequest], bytes]) ->
         key = key[1:-1]
     if not _KEY.match(key):
         raise InvalidIdempotencyKey("Idempotency-Key takes 1 to 255 printable ASCII characters")
-    spelled = b"\n".join((b"POST", request.path.encode(), spelling(request)))
+    spelled = b"\n".join((b"POST", path.encode(), spelling(request)))
     return idempotency.Once(
         tenant_id=request.tenant.pk,
         environment=request.api_key.environment,

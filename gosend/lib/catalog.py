@@ -274,7 +274,31 @@ _ROWS = (
         "See the account's status at Meta.",
     ),
     ("phone_number_not_connected", 403, "The number is not connected.", "Connect the number first."),
+    (
+        "phone_number_stopped",
+        403,
+        "The number was stopped by its owner, so nothing is sent.",
+        "Start it again: POST /api/v1/sessions/{id}:start.",
+    ),
+    (
+        "unsupported_by_channel",
+        409,
+        "WhatsApp's Cloud API has nothing that does this.",
+        "details.reason says why, details.alternatives what does nearly the same.",
+    ),
+    (
+        "message_not_sent_yet",
+        409,
+        "The message is not at WhatsApp yet, so nothing can refer to it.",
+        "Repeat when its status is sent.",
+    ),
     # How much
+    (
+        "rate_limited_session",
+        429,
+        "The session's sends of this minute or hour are used up; or its queue is longer than a day.",
+        "Wait the seconds in retryAfterSeconds, send with ?async=true, or raise the session's budgets.",
+    ),
     (
         "rate_limited_api_key",
         429,

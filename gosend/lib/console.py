@@ -27,6 +27,12 @@ class RecordAdmin(ModelAdmin):
     list_per_page = 50
     show_full_result_count = False
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Leave out what the database fills in, such as created_at."""
+        if db_field.has_db_default():
+            return None
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
 
 class LogAdmin(ModelAdmin):
     """Rows that the product writes: to be read, never to be changed."""

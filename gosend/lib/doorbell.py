@@ -12,6 +12,8 @@ from typing import Any
 from celery import Celery, current_app
 from django.db import transaction
 
+from gosend.lib import metrics
+
 log = logging.getLogger(__name__)
 
 # Seconds after which a ring that no worker heard is dropped: by then a sweep has looked.
@@ -127,4 +129,5 @@ def _send(app: Celery, bell: _Bell) -> None:
         broker.is_broken, broker.pause_until = False, -math.inf
     except Exception as error:  # whatever the broker's library raises, the row is already kept
         broker.is_broken, broker.pause_until = True, time.monotonic() + _PAUSE_SECONDS
+        metrics.REDIS_FAILURES.add("doorbell")
         log.warning("doorbell %s not rung: %s", bell.task, type(error).__name__)

@@ -8,10 +8,11 @@ import select
 import socket
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
+from mmap import mmap
 from typing import Any
 
 import certifi
@@ -19,7 +20,7 @@ import pycurl
 
 from gosend.lib.addresses import BadUrl, Guard, check_url
 
-__all__ = ["BadUrl", "Failed", "Guard", "Outcome", "Response", "check_url", "fetch"]
+__all__ = ["BadUrl", "Failed", "Guard", "Outcome", "Pieces", "Response", "check_url", "fetch"]
 
 CONNECT_SECONDS = 5.0
 MAX_HEADER_BYTES = 64 * 1024
@@ -55,6 +56,28 @@ class Response:
     truncated: bool
 
 
+class Pieces:
+    """A request's body in pieces, which go out one after the other and are never put together."""
+
+    def __init__(self, *pieces: bytes | mmap) -> None:
+        self.pieces = pieces
+        self.size = sum(len(piece) for piece in pieces)
+        self._next = 0
+        self._at = 0
+
+    def read(self, most: int) -> bytes:
+        while self._next < len(self.pieces):
+            chunk = self.pieces[self._next][self._at : self._at + most]
+            if chunk:
+                self._at += len(chunk)
+                return chunk
+            self._next, self._at = self._next + 1, 0
+        return b""
+
+    def __bytes__(self) -> bytes:
+        return b"".join(piece[:] for piece in self.pieces)
+
+
 # --- What went wrong ------------------------------------------------------------------------------
 _WEIRD_SERVER_REPLY, _TOO_LARGE = 8, 100  # pycurl has no names for these two
 _BEFORE = {
@@ -88,20 +111,23 @@ def fetch(
     method: str,
     url: str,
     headers: Mapping[str, str] | None = None,
-    body: bytes | None = None,
+    body: bytes | Pieces | None = None,
     timeout_seconds: float,
     max_bytes: int,
     guard: Guard | None,
     keep_bytes: int | None = None,
+    sink: Callable[[bytes], bool] | None = None,
 ) -> Response:
     """Make one request, once, and follow nothing. Raises Failed.
 
-    Reads at most `max_bytes` of the answer's body and keeps the first `keep_bytes` of those. `guard`
-    None is for addresses that the operator chose, such as Meta's.
+    Reads at most `max_bytes` of the answer's body and keeps the first `keep_bytes` of those, or hands
+    them to `sink`, which ends the reading with False. `guard` None is for addresses that the operator
+    chose, such as Meta's.
     """
     if guard:
         _refuse_bad_url(url, guard)
-    exchange = _Exchange(method, url, guard, max_bytes, max_bytes if keep_bytes is None else keep_bytes)
+    kept = max_bytes if keep_bytes is None else keep_bytes
+    exchange = _Exchange(method, url, guard, max_bytes, kept, sink)
     curl = _thread.handle(exchange.origin)
     try:
         exchange.prepare(curl, headers or {}, body, timeout_seconds)
@@ -216,6 +242,7 @@ class _Exchange:
     guard: Guard | None
     max_bytes: int
     keep_bytes: int
+    sink: Callable[[bytes], bool] | None = None
     headers: dict[str, str] = field(default_factory=dict)
     body: bytearray = field(default_factory=bytearray)
     truncated: bool = False
@@ -235,7 +262,9 @@ class _Exchange:
     def has_all_headers(self) -> bool:
         return not self._in_headers
 
-    def prepare(self, curl: Any, headers: Mapping[str, str], body: bytes | None, timeout: float) -> None:
+    def prepare(
+        self, curl: Any, headers: Mapping[str, str], body: bytes | Pieces | None, timeout: float
+    ) -> None:
         lines = _header_lines(headers)
         curl.setopt(pycurl.URL, self.url)
         curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
@@ -249,7 +278,11 @@ class _Exchange:
         curl.setopt(pycurl.MAXCONNECTS, _CONNECTIONS_PER_THREAD)
         curl.setopt(pycurl.MAXAGE_CONN, _IDLE_SECONDS)
         curl.setopt(pycurl.USERAGENT, "GoSend")
-        if body is not None or self.method == "POST":
+        if isinstance(body, Pieces):
+            curl.setopt(pycurl.POST, 1)
+            curl.setopt(pycurl.POSTFIELDSIZE_LARGE, body.size)
+            curl.setopt(pycurl.READFUNCTION, body.read)
+        elif body is not None or self.method == "POST":
             curl.setopt(pycurl.POSTFIELDS, body or b"")
         if self.method == "HEAD":
             curl.setopt(pycurl.NOBODY, 1)
@@ -314,10 +347,14 @@ class _Exchange:
     def _take_body(self, data: bytes) -> int:
         allowed = self.max_bytes - self._received
         self._received += len(data)
-        room = min(allowed, self.keep_bytes - len(self.body))
-        self.body += data[: max(0, room)]
-        self.truncated = self.truncated or len(data) > room
-        self.is_full = len(data) > allowed
+        if self.sink:
+            self.is_full = len(data) > allowed or not self.sink(data)
+            self.truncated = self.is_full
+        else:
+            room = min(allowed, self.keep_bytes - len(self.body))
+            self.body += data[: max(0, room)]
+            self.truncated = self.truncated or len(data) > room
+            self.is_full = len(data) > allowed
         return -1 if self.is_full else len(data)
 
     def close_sockets(self) -> None:

@@ -3,6 +3,8 @@
 import json
 import logging
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +13,8 @@ from gosend.lib import phone
 
 # The id of the request, or of the task, that the present line belongs to.
 request_id: ContextVar[str] = ContextVar("request_id", default="")
+# What else it is about: the ids of a message, a delivery, a callback.
+_about: ContextVar[Mapping[str, str]] = ContextVar("about", default={})  # noqa: B039 -- never changed in place
 
 _SECRETS = (
     (re.compile(r"\b(gsk_(?:live_|test_)?|whsec_|whsk_|whm_)[A-Za-z0-9+/=_-]+"), r"\1***"),
@@ -19,11 +23,30 @@ _SECRETS = (
     (re.compile(r"\b(Bearer|Basic|OAuth)\s+[^\s\"',;]+", re.IGNORECASE), r"\1 ***"),
     (re.compile(r"\b(access_token|appsecret_proof|client_secret)=[^\s&\"']+"), r"\1=***"),
     (re.compile(r"(://)[^/\s@]+@"), r"\1***@"),
+    # A wamid holds the other side's number in base64; its end tells it from others.
+    (re.compile(r"\b(wamid\.)[A-Za-z0-9+/=_-]*?([A-Za-z0-9+/=_-]{0,8})(?![A-Za-z0-9+/=_-])"), r"\1***\2"),
+    # What PostgreSQL and pydantic quote from the row or the value that they refuse.
+    (re.compile(r"^(DETAIL|CONTEXT):.*$", re.MULTILINE), r"\1: ***"),
+    (re.compile(r"\b(input_value)=.*?(, input_type=|\]?$)", re.MULTILINE | re.DOTALL), r"\1=***\2"),
 )
 # Eight to fifteen digits standing alone, or written with a plus and the usual gaps. Longer runs are
 # ids; runs inside a UUID or a hash have letters or dashes beside them.
 _PHONE = re.compile(r"(?<![A-Za-z0-9-])(?<!\d\.)(?:\+\d[\d ().-]{6,20}\d|\d{8,15})(?![A-Za-z0-9-])")
 _STANDARD = {*vars(logging.LogRecord("", 0, "", 0, "", (), None)), "message", "asctime", "taskName"}
+
+
+@contextmanager
+def about(*, request: str = "", **ids: object) -> Iterator[None]:
+    """Put these ids on every line within: `about(message_id=1, request=…)`; empty ones are left out."""
+    found = {name: str(value) for name, value in ids.items() if value not in (None, "")}
+    token = _about.set({**_about.get(), **found})
+    request_token = request_id.set(request) if request else None
+    try:
+        yield
+    finally:
+        _about.reset(token)
+        if request_token is not None:
+            request_id.reset(request_token)
 
 
 def redact(text: str) -> str:
@@ -46,6 +69,7 @@ class JsonFormatter(logging.Formatter):
         }
         if current := request_id.get():
             line["request_id"] = current
+        line |= _about.get()
         extra = {name: value for name, value in vars(record).items() if name not in _STANDARD}
         line |= {redact(name): _clean(value) for name, value in extra.items() if name not in line}
         if record.exc_info:

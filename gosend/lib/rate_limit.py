@@ -13,6 +13,8 @@ from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from gosend.lib import metrics
+
 log = logging.getLogger(__name__)
 
 # Seconds that one exchange with Redis may take; a limiter must not be slower than what it guards.
@@ -65,10 +67,11 @@ def take(*, key: str, per_second: float, burst: int, cost: int = 1) -> Verdict:
     if not 0 < cost <= burst or per_second <= 0:
         raise ValueError("take: 0 < cost <= burst and per_second > 0 must hold")
     interval = max(1, round(1_000_000 / per_second))  # whole microseconds, so that sums are exact
-    answer = take_in_redis(key=key, interval=interval, burst=burst, least=cost, most=cost)
-    if answer is None:
-        answer = _local.take(key, cost * interval, burst * interval)
+    found = take_in_redis(key=key, interval=interval, burst=burst, least=cost, most=cost)
+    answer = found or _local.take(key, cost * interval, burst * interval)
     allowed, wait, until_full = answer
+    where = "redis" if found else "process"
+    metrics.LIMITS.add(key.partition(":")[0], where, "allowed" if allowed else "denied")
     return Verdict(
         allowed=bool(allowed),
         limit=burst,
@@ -117,6 +120,7 @@ class _Trouble:
     def note(self, error: Exception) -> None:
         now = time.monotonic()
         self.pause_until = now + _PAUSE_SECONDS
+        metrics.REDIS_FAILURES.add("limiter")
         if now - self.warned_at >= _WARN_SECONDS:
             self.warned_at = now
             log.warning("Redis failed, limits are counted without it: %s", type(error).__name__)

@@ -226,7 +226,7 @@ def _media(request: GraphRequest, line: Line) -> Reply:
     boundary = _BOUNDARY.search(request.content_type or "")
     if boundary is None or "multipart/form-data" not in (request.content_type or "").lower():
         raise Refusal(100, "an upload must be multipart/form-data")
-    parts = _parts(request.body or b"", boundary[1].encode())
+    parts = _parts(request.whole(), boundary[1].encode())
     if parts.get("messaging_product", ("", b""))[1] != b"whatsapp":
         raise Refusal(100, "messaging_product is required and must be whatsapp")
     if "file" not in parts:

@@ -3,6 +3,7 @@
 import json
 import secrets
 from dataclasses import dataclass
+from mmap import mmap
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -109,7 +110,7 @@ class HttpTransport:
             method=request.method,
             url=self._address(request),
             headers=headers,
-            body=request.body,
+            body=request.stream or request.body,
             timeout_seconds=self._timeout_seconds,
             max_bytes=request.max_bytes or MAX_RESPONSE_BYTES,
             guard=None,
@@ -162,11 +163,11 @@ class GraphClient:
         if _object(response).get("success") is not True:
             raise errors.from_response(response)
 
-    def upload_media(self, *, phone_number_id: str, data: bytes, mime_type: str, filename: str) -> str:
-        """Upload a file; return the media id, which lives 30 days."""
-        content_type, body = _multipart(data=data, mime_type=mime_type, filename=filename)
+    def upload_media(self, *, phone_number_id: str, data: bytes | mmap, mime_type: str, filename: str) -> str:
+        """Upload a file, piece by piece; return the media id, which lives 30 days."""
+        content_type, stream = _multipart(data=data, mime_type=mime_type, filename=filename)
         path = _path(phone_number_id, "media")
-        response = self._call("POST", path, body=body, content_type=content_type)
+        response = self._call("POST", path, stream=stream, content_type=content_type)
         media_id = _object(response).get("id")
         if not isinstance(media_id, str) or not media_id:
             raise errors.from_response(response)
@@ -260,6 +261,7 @@ class GraphClient:
         *,
         query: dict[str, str] | None = None,
         body: bytes | None = None,
+        stream: http.Pieces | None = None,
         content_type: str | None = None,
     ) -> GraphResponse:
         request = GraphRequest(
@@ -268,6 +270,7 @@ class GraphClient:
             token=self._token,
             query=query or {},
             body=body,
+            stream=stream,
             content_type=content_type,
         )
         return self._carry(request)
@@ -313,7 +316,7 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _multipart(*, data: bytes, mime_type: str, filename: str) -> tuple[str, bytes]:
+def _multipart(*, data: bytes | mmap, mime_type: str, filename: str) -> tuple[str, http.Pieces]:
     boundary = secrets.token_hex(16)
     file_head = (
         f'Content-Disposition: form-data; name="file"; filename="{_quoted(filename)}"\r\n'
@@ -322,11 +325,12 @@ def _multipart(*, data: bytes, mime_type: str, filename: str) -> tuple[str, byte
     parts = (
         (b'Content-Disposition: form-data; name="messaging_product"', b"whatsapp"),
         (b'Content-Disposition: form-data; name="type"', _quoted(mime_type).encode()),
-        (file_head.encode(), data),
+        (file_head.encode(), b""),
     )
     opening = f"--{boundary}\r\n".encode()
-    body = b"".join(b"%b%b\r\n\r\n%b\r\n" % (opening, head, value) for head, value in parts)
-    return f"multipart/form-data; boundary={boundary}", body + f"--{boundary}--\r\n".encode()
+    head = b"\r\n".join(b"%b%b\r\n\r\n%b" % (opening, head, value) for head, value in parts)
+    tail = f"\r\n--{boundary}--\r\n".encode()
+    return f"multipart/form-data; boundary={boundary}", http.Pieces(head, data, tail)
 
 
 def _quoted(value: str) -> str:

@@ -6,6 +6,10 @@ which Meta refuses an upload.
 
 import re
 from dataclasses import dataclass
+from mmap import mmap
+
+# A file in memory, or one on disk that is looked at in place.
+Data = bytes | mmap
 
 KB, MB = 1024, 1024 * 1024
 UNKNOWN = "application/octet-stream"
@@ -119,7 +123,7 @@ def name_for(mime_type: str) -> str:
     return f"file.{_SUFFIXES.get(bare(mime_type), 'bin')}"
 
 
-def check(*, kind: str, data: bytes) -> str:
+def check(*, kind: str, data: Data) -> str:
     """Return the MIME type that the bytes have; raises UnfitFile when the kind does not take them."""
     limit = LIMITS[kind]
     if not data:
@@ -139,15 +143,15 @@ def too_large(what: str, limit: int) -> UnfitFile:
     return UnfitFile(f"The file is over the {limit} bytes of {what}", is_too_large=True, limit=limit)
 
 
-def sniff(data: bytes) -> str:
+def sniff(data: Data) -> str:
     """Tell one of the types above by the bytes, or `image/gif`, `text/html`; else UNKNOWN."""
     for start, mime_type in _FIRST_BYTES:
-        if data.startswith(start):
+        if data[: len(start)] == start:
             return mime_type
     return _container(data) or _audio(data) or _text(data[:_HEAD_BYTES])
 
 
-def _container(data: bytes) -> str:
+def _container(data: Data) -> str:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
     if data[4:8] == b"ftyp":
@@ -155,9 +159,9 @@ def _container(data: bytes) -> str:
     if data[:4] == b"OggS":  # of what Ogg can hold, WhatsApp plays Opus
         return "audio/ogg" if b"OpusHead" in data[:_HEAD_BYTES] else UNKNOWN
     if data[:4] == b"PK\x03\x04":
-        return next((mime_type for part, mime_type in _IN_ZIP if part in data), UNKNOWN)
-    if data.startswith(_COMPOUND):
-        return next((mime_type for part, mime_type in _IN_COMPOUND if part in data), UNKNOWN)
+        return next((mime_type for part, mime_type in _IN_ZIP if data.find(part) >= 0), UNKNOWN)
+    if data[: len(_COMPOUND)] == _COMPOUND:
+        return next((mime_type for part, mime_type in _IN_COMPOUND if data.find(part) >= 0), UNKNOWN)
     return ""
 
 
@@ -172,7 +176,7 @@ def _as_audio(mime_type: str) -> str:
     return "audio/mp4" if mime_type == "video/mp4" else mime_type
 
 
-def _audio(data: bytes) -> str:
+def _audio(data: Data) -> str:
     """Frames of AAC and MP3 begin with eleven or twelve set bits; two bits more tell them apart."""
     if len(data) < 2 or data[0] != 0xFF or data[1] & 0xE0 != 0xE0:
         return ""
@@ -190,5 +194,5 @@ def _text(head: bytes) -> str:
     return "text/plain"
 
 
-def _is_animated(webp: bytes) -> bool:
+def _is_animated(webp: Data) -> bool:
     return webp[12:16] == b"VP8X" and len(webp) > 20 and bool(webp[20] & 0x02)

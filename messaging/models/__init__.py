@@ -14,6 +14,7 @@ from messaging.models.messages import (
     StatusReport,
     Throughput,
 )
+from messaging.models.polls import Poll, PollVote, SendSlot
 
 __all__ = [
     "AddressBookEntry",
@@ -26,6 +27,9 @@ __all__ = [
     "Message",
     "MessageContent",
     "MetaEvent",
+    "Poll",
+    "PollVote",
+    "SendSlot",
     "ServiceWindow",
     "StatusReport",
     "Throughput",

@@ -207,6 +207,7 @@ class MessageContent(models.Model):
         Message, on_delete=models.CASCADE, primary_key=True, related_name="content"
     )
     body = models.JSONField()
+    edited_at = models.DateTimeField(null=True)
     tracking = models.CharField(
         max_length=512, blank=True, help_text="The tenant's own biz_opaque_callback_data."
     )

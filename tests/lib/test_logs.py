@@ -55,6 +55,20 @@ def test_the_request_id_stands_in_every_line_of_a_request(lines: Lines, in_reque
     assert lines.last()["request_id"] == in_request
 
 
+def test_ids_stand_in_every_line_within_and_in_none_after(lines: Lines, in_request: str) -> None:
+    with logs.about(message_id=7, delivery_id="", request="req_of_the_message"):
+        with logs.about(callback_id=9):
+            lines.log.info("in both")
+        both = lines.last()
+        lines.log.info("in one")
+        one = lines.last()
+    lines.log.info("in none")
+
+    assert (both["message_id"], both["callback_id"], both["request_id"]) == ("7", "9", "req_of_the_message")
+    assert (one["message_id"], "callback_id" in one, "delivery_id" in one) == ("7", False, False)
+    assert ("message_id" in lines.last(), lines.last()["request_id"]) == (False, in_request)
+
+
 def test_extras_become_fields_and_cannot_replace_the_usual_ones(lines: Lines) -> None:
     extra = {
         "tenant_id": 42,
@@ -131,6 +145,16 @@ def test_secrets_are_blanked_in_messages_arguments_extras_and_tracebacks(
         ('{"to":"5491123456789"}', '{"to":"54911•••6789"}'),
         ("+54 9 11 2345-6789", "+54 9•••6789"),
         ("/v1/conversations/5491123456789/messages", "/v1/conversations/54911•••6789/messages"),
+        ("got wamid.HBgNNTQ5MTE0MDEyMzQ1NhUCABEYEjdGQTI=, ok", "got wamid.***EjdGQTI=, ok"),
+        ("wamid.abc", "wamid.***abc"),
+        (
+            "ERROR: duplicate key\nDETAIL:  Failing row contains (7, Hola Juan).\nHINT: x",
+            "ERROR: duplicate key\nDETAIL: ***\nHINT: x",
+        ),
+        (
+            "  bad [type=string_type, input_value={'body': 'Hola, Juan'}, input_type=dict]",
+            "  bad [type=string_type, input_value=***, input_type=dict]",
+        ),
         # Not phone numbers:
         ("id 1234567890123456789", "id 1234567890123456789"),
         ("took 0.12345678901 s", "took 0.12345678901 s"),

@@ -17,11 +17,12 @@ from webhooks_app.models import Event
 def test_messages_are_shared_among_tenants_and_their_numbers() -> None:
     call_command("seed_messages", "--count=301", "--tenants=2", "--days=10", stdout=StringIO())
     call_command("seed_messages", "--count=100", "--tenants=1", "--days=10", stdout=StringIO())
+    call_command("seed_messages", "--count=30", "--prefix=Other", "--numbers=1", stdout=StringIO())
 
     of_tenant = {tenant.name: tenant.messages.count() for tenant in Tenant.objects.all()}
-    assert of_tenant == {"Seed 1": 251, "Seed 2": 150}
-    assert Message.objects.values("phone_number_id").annotate(Count("pk")).count() == 4
-    assert MessageContent.objects.count() == 401
+    assert of_tenant == {"Seed 1": 251, "Seed 2": 150, "Other 1": 30}
+    assert Message.objects.values("phone_number_id").annotate(Count("pk")).count() == 5
+    assert MessageContent.objects.count() == 431
     assert Event.objects.count() == 0
     assert {row.status for row in Message.objects.all()} >= {"read", "delivered", "sent", "received"}
     for row in Message.objects.select_related("phone_number", "contact", "conversation"):

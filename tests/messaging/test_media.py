@@ -237,3 +237,27 @@ def _drain(number_id: int) -> None:
         deliver.drain(number_id=number_id)
     finally:
         connections.close_all()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_tenant_waits_for_four_links_at_once_and_leaves_more_to_a_worker(
+    send_image: Send, host: MediaHost
+) -> None:
+    slow = Page(PNG, delay_seconds=1.0)
+
+    def send_one(n: int) -> str:
+        try:
+            return send_image(host.put(f"/slow{n}.png", slow), to=f"54911401234{n:02d}").status
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(6) as pool:
+        statuses = sorted(pool.map(send_one, range(6)))
+
+    assert statuses == ["queued"] * 2 + ["sent"] * 4
+    for number_id in deliver.numbers_due():
+        deliver.drain(number_id=number_id)
+    assert set(Message.objects.values_list("status", flat=True)) == {"sent"}
+    with media.seat(tenant_id=1) as is_free:
+        assert is_free
+    assert not media._seats

@@ -155,6 +155,10 @@ def test_a_number_of_the_business_app_leaves_and_comes_back(
 
     assert left == ("disconnected" if connection == "coexistence" else "active")
     assert live.status == "active"
+    of_numbers = ["whatsapp.phone_number.deleted", "whatsapp.phone_number.created"]
+    alert = "whatsapp.account.alert"
+    expected = [of_numbers[0], alert, of_numbers[1], alert] if connection == "coexistence" else [alert, alert]
+    assert [body["event"] for body in told()] == expected
 
 
 def test_what_alarms_nobody_is_not_told(say: Say) -> None:

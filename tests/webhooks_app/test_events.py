@@ -129,7 +129,8 @@ def test_raw_callbacks_reach_the_raw_endpoint_byte_for_byte(acme: Tenant, number
     raw = _add(acme, number, type="meta_raw")
     _add(acme, number, "*")
 
-    events.publish_raw(number=number, body=b'{ "entry" : [] }', occurred_at=HAPPENED)
+    source = events.Source(acme.pk, number.pk, number.phone_number_id, number.is_sandbox)
+    events.publish_raw(raws=[events.Raw(source, b'{ "entry" : [] }', HAPPENED)])
 
     delivery = Delivery.objects.get()
     assert delivery.endpoint == raw

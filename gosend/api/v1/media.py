@@ -117,7 +117,7 @@ class MediaDetail(TenantView):
         return downloads.answer(file)
 
 
-def _checked(file: "UploadedFile[bytes]", *, stated: str) -> tuple[str, bytes]:
+def _checked(file: "UploadedFile[bytes]", *, stated: str) -> tuple[str, files.Data]:
     """Return the type and the bytes; the bytes decide, and must agree with what was stated."""
     kinds = files.kinds_of(stated)
     if not kinds:
@@ -128,7 +128,7 @@ def _checked(file: "UploadedFile[bytes]", *, stated: str) -> tuple[str, bytes]:
     limit = files.LIMITS[kinds[0]].max_bytes
     if (file.size or 0) > limit:
         raise media.MediaTooLarge(str(files.too_large(kinds[0], limit)), details={"limit": limit})
-    data = file.read()
+    data = body.uploaded(file)
     mime_type = media.check(kind=kinds[0], data=data)
     if mime_type != files.bare(stated):
         raise media.UnsupportedMedia(

@@ -18,6 +18,10 @@ from gosend.lib import ids
 from webhooks_app import endpoints, secrets
 from webhooks_app.models import WebhookEndpoint
 
+# Webhooks of other kinds belong to other dialects, and are seen and made there.
+_TYPES = [WebhookEndpoint.Type.GOSENDAPI_EVENTS.value, WebhookEndpoint.Type.META_RAW.value]
+_SCHEDULES = [WebhookEndpoint.Schedule.DEFAULT.value, WebhookEndpoint.Schedule.EXTENDED.value]
+
 
 class WebhookIn(serializers.Serializer[Any]):
     """A webhook as it is asked for; a change takes any of these but the number."""
@@ -35,9 +39,9 @@ class WebhookIn(serializers.Serializer[Any]):
         max_length=64,
         help_text="Meta's id of a number, or ours: the webhook hears its messages. Without it: the project.",
     )
-    type = serializers.ChoiceField(choices=WebhookEndpoint.Type.values, required=False)
+    type = serializers.ChoiceField(choices=_TYPES, required=False)
     enabled = serializers.BooleanField(required=False)
-    retry_schedule = serializers.ChoiceField(choices=WebhookEndpoint.Schedule.values, required=False)
+    retry_schedule = serializers.ChoiceField(choices=_SCHEDULES, required=False)
 
 
 class RotationIn(serializers.Serializer[Any]):
@@ -220,7 +224,7 @@ class WebhookPreviousSecret(TenantView):
 def _visible(request: TenantRequest) -> QuerySet[WebhookEndpoint]:
     """The project's webhooks of the key's environment: test and live never mix."""
     is_test = request.api_key.environment == ApiKey.Environment.TEST
-    mine = request.tenant.webhook_endpoints.filter(is_test=is_test, removed_at=None)
+    mine = request.tenant.webhook_endpoints.filter(is_test=is_test, removed_at=None, type__in=_TYPES)
     return mine.select_related("phone_number")
 
 

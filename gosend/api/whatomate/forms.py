@@ -77,7 +77,7 @@ def upload(request: TenantRequest, file: "UploadedFile[bytes]", *, number: Phone
         tenant=request.tenant,
         environment=request.api_key.environment,
         kind=kind,
-        data=file.read(),
+        data=body.uploaded(file),
     ).media_id
 
 

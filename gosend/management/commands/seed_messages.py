@@ -1,6 +1,7 @@
 """Fill tenants with messages of the past, to see how lists and the console fare with millions."""
 
 import time
+import zlib
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,12 +24,13 @@ _MAX_CONTACTS = 100_000
 class Command(BaseCommand):
     help = (
         "Write messages with plausible people, kinds, statuses and moments, straight into the tables:"
-        " no event is told and nothing is sent. Tenants are named 'Seed 1', 'Seed 2' …; a second run adds"
-        " to them."
+        " no event is told and nothing is sent. Tenants are named 'Seed 1', 'Seed 2' …; a second run with the"
+        " same prefix adds to them."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--count", type=int, required=True, help="messages in all")
+        parser.add_argument("--prefix", default="Seed", help="what the tenants' names begin with")
         parser.add_argument("--tenants", type=int, default=1, help="tenants that share them evenly")
         parser.add_argument("--numbers", type=int, default=2, help="numbers of each tenant")
         parser.add_argument("--days", type=int, default=90, help="days that they reach back")
@@ -40,7 +42,7 @@ class Command(BaseCommand):
         started = time.monotonic()
         for index in range(owners):
             share = count // owners + (index < count % owners)
-            tenant, numbers = _tenant(index + 1, lines)
+            tenant, numbers = _tenant(options["prefix"], index + 1, lines)
             _fill(tenant, numbers, count=share, days=days)
             self.stdout.write(
                 f"tenant {tenant.pk} ({tenant.name}): {share} messages on phone_number_id"
@@ -52,12 +54,15 @@ class Command(BaseCommand):
         self.stdout.write(f"{count} messages in {time.monotonic() - started:.0f} s")
 
 
-def _tenant(index: int, lines: int) -> tuple[Tenant, list[PhoneNumber]]:
-    tenant = Tenant.objects.filter(external_id=f"seed-{index}").first() or tenants.open_tenant(
-        name=f"Seed {index}", external_id=f"seed-{index}"
+def _tenant(prefix: str, index: int, lines: int) -> tuple[Tenant, list[PhoneNumber]]:
+    mark = f"{prefix.lower()}-{index}"
+    tenant = Tenant.objects.filter(external_id=mark).first() or tenants.open_tenant(
+        name=f"{prefix} {index}", external_id=mark
     )
+    # Meta's ids are decimal; those that begin so are nobody's.
+    begins = f"888{zlib.crc32(mark.encode()):010d}"
     account, _ = BusinessAccount.objects.get_or_create(
-        waba_id=f"888{index:012d}",
+        waba_id=begins,
         defaults={
             "tenant": tenant,
             "customer": tenant.customers.get(is_default=True),
@@ -67,7 +72,7 @@ def _tenant(index: int, lines: int) -> tuple[Tenant, list[PhoneNumber]]:
     )
     for line in range(lines):
         PhoneNumber.objects.get_or_create(
-            phone_number_id=f"888{index:06d}{line:06d}",
+            phone_number_id=f"{begins}{line:03d}",
             defaults={
                 "tenant": tenant,
                 "business_account": account,

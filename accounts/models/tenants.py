@@ -1,8 +1,7 @@
-"""User, Tenant, Member, ApiKey, Customer, MetaApp, BusinessAccount, PhoneNumber."""
+"""Tenant, Member, ApiKey, Customer, MetaApp, BusinessAccount, PhoneNumber."""
 
 import ipaddress
 
-from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -10,13 +9,10 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from accounts.models.staff import User
 from gosend.lib import encryption
 
 KEY_SCOPES = ("read", "send", "manage")
-
-
-class User(AbstractUser):
-    """A person who may sign in to the console."""
 
 
 class Tenant(models.Model):
@@ -356,6 +352,15 @@ class PhoneNumber(models.Model):
         help_text="Strict refuses free text outside the 24-hour window; defer lets Meta decide.",
     )
     is_sandbox = models.BooleanField(default=False)
+    stopped_at = models.DateTimeField(
+        null=True, blank=True, help_text="Stopped by its owner: nothing is sent, what waits goes on waiting."
+    )
+    rate_per_minute = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Sends by the session API; empty: DEFAULT_RATE_PER_MIN; 0: no cap."
+    )
+    rate_per_hour = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Sends by the session API; empty: DEFAULT_RATE_PER_HOUR; 0: no cap."
+    )
     connected_at = models.DateTimeField(db_default=Now())
     created_at = models.DateTimeField(db_default=Now())
 

@@ -1,0 +1,36 @@
+"""Which tenants' rows a member of staff may see."""
+
+from typing import TypeVar
+
+from django.db.models import Model, QuerySet
+
+from accounts.models import Grant, Tenant, User
+
+Row = TypeVar("Row", bound=Model)
+
+
+def sees_all(user: User) -> bool:
+    return user.is_superuser or user.sees_all_tenants
+
+
+def tenant_ids(user: User) -> "QuerySet[Grant, int]":
+    """The tenants granted to a member of staff who does not see all."""
+    return Grant.objects.filter(user=user).values_list("tenant_id", flat=True)
+
+
+def narrow(queryset: QuerySet[Row], *, user: User, path: str) -> QuerySet[Row]:
+    """Only the rows of tenants that the user may see; `path` leads from a row to its tenant's id."""
+    if sees_all(user):
+        return queryset
+    return queryset.filter(**{f"{path}__in": tenant_ids(user)})
+
+
+def may_see(user: User, *, tenant_id: int | None) -> bool:
+    """Whether rows of one tenant are the user's to see; what belongs to no tenant only who sees all."""
+    if sees_all(user):
+        return True
+    return tenant_id is not None and tenant_ids(user).filter(tenant_id=tenant_id).exists()
+
+
+def tenants_of(user: User) -> QuerySet[Tenant]:
+    return narrow(Tenant.objects.all(), user=user, path="pk")

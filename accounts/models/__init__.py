@@ -1,0 +1,30 @@
+"""Who may do what, with which number, and what they did."""
+
+from accounts.models.audit import AuditEvent
+from accounts.models.staff import Grant, User
+from accounts.models.tenants import (
+    KEY_SCOPES,
+    ApiKey,
+    BusinessAccount,
+    Customer,
+    KeyDay,
+    Member,
+    MetaApp,
+    PhoneNumber,
+    Tenant,
+)
+
+__all__ = [
+    "KEY_SCOPES",
+    "ApiKey",
+    "AuditEvent",
+    "BusinessAccount",
+    "Customer",
+    "Grant",
+    "KeyDay",
+    "Member",
+    "MetaApp",
+    "PhoneNumber",
+    "Tenant",
+    "User",
+]

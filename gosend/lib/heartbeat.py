@@ -1,0 +1,87 @@
+"""Every process says that it lives, and brings its counts; every sweep says that it has been round."""
+
+import atexit
+import contextlib
+import logging
+import os
+import socket
+import threading
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connection
+
+from gosend.lib import metrics
+
+log = logging.getLogger(__name__)
+
+# A process that was not seen for as long is forgotten.
+_FORGET = "1 hour"
+_started: set[int] = set()
+
+
+def start(kind: str) -> None:
+    """Report from a thread of its own until the process ends; `kind` is web, worker or beat.
+
+    The second start in a process does nothing, and METRICS_FLUSH_SECONDS=0 none at all.
+    """
+    if settings.METRICS_FLUSH_SECONDS <= 0 or os.getpid() in _started:
+        return
+    _started.add(os.getpid())
+    stop = threading.Event()
+    thread = threading.Thread(target=_run, args=[kind, stop], name="heartbeat", daemon=True)
+    thread.start()
+    atexit.register(_end, stop, thread)
+
+
+def _run(kind: str, stop: threading.Event) -> None:
+    name = f"{kind}@{socket.gethostname()}:{os.getpid()}"
+    is_ending = False
+    while not is_ending:
+        is_ending = stop.wait(settings.METRICS_FLUSH_SECONDS)
+        try:
+            metrics.flush()
+            if not is_ending:
+                stamp(kind=kind, name=name)
+        except Exception as error:  # whatever ails the database, the counts wait and the process goes on
+            log.warning("the process's counts could not be kept: %s", type(error).__name__)
+            connection.close()
+    with contextlib.suppress(Exception):
+        _leave(name)
+    connection.close()
+
+
+def _end(stop: threading.Event, thread: threading.Thread) -> None:
+    stop.set()
+    thread.join(2)
+
+
+def stamp(*, kind: str, name: str) -> None:
+    """Note that something is at work now."""
+    with connection.cursor() as cursor:
+        memory = 0 if kind == "sweep" else _rss_bytes()
+        cursor.execute(_STAMP, {"name": name[:200], "kind": kind, "memory": memory, "forget": _FORGET})
+
+
+def _leave(name: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM gosend_heartbeat WHERE name = %s", [name])
+
+
+def _rss_bytes() -> int:
+    """Resident memory now; 0 where the system has no /proc."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+_STAMP = """
+WITH gone AS (
+    DELETE FROM gosend_heartbeat
+     WHERE name <> %(name)s AND kind <> 'sweep' AND at < now() - %(forget)s::interval)
+INSERT INTO gosend_heartbeat (name, kind, rss_bytes, at)
+VALUES (%(name)s, %(kind)s, %(memory)s, clock_timestamp())
+ON CONFLICT (name) DO UPDATE SET at = excluded.at, rss_bytes = excluded.rss_bytes
+"""

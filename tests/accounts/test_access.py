@@ -1,0 +1,98 @@
+"""Who sees which tenants, what the roles allow, and a trail that nobody rewrites."""
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import DatabaseError, transaction
+from django.test import Client
+from django.urls import reverse
+
+from accounts import access, audit, roles
+from accounts.models import AuditEvent, Grant, User
+from tests import factories
+from tests.conftest import Party
+
+
+def staff(role: str, *, sees: Party | None = None) -> tuple[User, Client]:
+    user = User.objects.create(username=role.lower(), is_staff=True)
+    user.groups.add(Group.objects.get(name=role))
+    if sees:
+        Grant.objects.create(user=user, tenant=sees.tenant)
+    client = Client()
+    client.force_login(user)
+    return user, client
+
+
+@pytest.mark.parametrize("page", ["messaging_message", "messaging_contact", "webhooks_app_webhookendpoint"])
+def test_staff_sees_the_rows_of_granted_tenants_only(page: str, acme: Party, globex: Party) -> None:
+    _, client = staff(roles.SUPPORT, sees=acme)
+    for party in (acme, globex):
+        factories.MessageFactory.create(tenant=party.tenant, phone_number=party.number)
+        factories.WebhookEndpointFactory.create(tenant=party.tenant, phone_number=party.number)
+
+    answer = client.get(reverse(f"admin:{page}_changelist"))
+
+    assert {row.tenant_id for row in answer.context["cl"].result_list} == {acme.tenant.pk}
+
+
+def test_a_row_of_another_tenant_does_not_exist(acme: Party, globex: Party) -> None:
+    _, client = staff(roles.SUPPORT, sees=acme)
+    foreign = factories.MessageFactory.create(tenant=globex.tenant, phone_number=globex.number)
+
+    answer = client.get(reverse("admin:messaging_message_change", args=[foreign.pk]))
+
+    assert answer.status_code == 302  # the admin's way of saying that there is no such row
+
+
+def test_an_operator_cannot_make_a_key_for_a_tenant_not_granted(acme: Party, globex: Party) -> None:
+    _, client = staff(roles.OPERATOR, sees=acme)
+    before = globex.tenant.api_keys.count()
+    form = {"tenant": globex.tenant.pk, "label": "mine", "dialect": "gosend", "environment": "test"}
+
+    answer = client.post(reverse("admin:accounts_apikey_add"), {**form, "scopes": "read"})
+
+    assert answer.status_code == 200
+    assert "tenant" in answer.context["adminform"].form.errors
+    assert globex.tenant.api_keys.count() == before
+
+
+def test_support_changes_nothing(acme: Party) -> None:
+    _, client = staff(roles.SUPPORT, sees=acme)
+
+    changed = client.post(reverse("admin:accounts_tenant_change", args=[acme.tenant.pk]), {"name": "Mine"})
+    added = client.get(reverse("admin:accounts_apikey_add"))
+
+    acme.tenant.refresh_from_db()
+    assert (changed.status_code, added.status_code, acme.tenant.name) == (403, 403, "Acme")
+
+
+def test_a_change_is_on_record(acme: Party) -> None:
+    user, client = staff(roles.OPERATOR, sees=acme)
+    answer = client.post(
+        reverse("admin:accounts_customer_add"),
+        {"tenant": acme.tenant.pk, "name": "Client", "status": "active", "metadata": "{}"},
+    )
+
+    assert answer.status_code == 302, answer.context["adminform"].form.errors
+    row = AuditEvent.objects.get()
+    assert (row.actor_id, row.action, row.tenant_id) == (user.pk, "customer.added", acme.tenant.pk)
+    assert row.request_id.startswith("req_")
+
+
+def test_the_trail_cannot_be_rewritten(acme: Party) -> None:
+    row = audit.record("message.revealed", actor=None, subject=acme.tenant, reason="ticket 1")
+
+    with pytest.raises(DatabaseError, match="only ever added to"), transaction.atomic():
+        AuditEvent.objects.filter(pk=row.pk).update(reason="nothing")
+    with pytest.raises(DatabaseError, match="only ever added to"), transaction.atomic():
+        row.delete()
+
+    row.refresh_from_db()
+    assert row.reason == "ticket 1"
+
+
+def test_nothing_granted_is_nothing_seen(acme: Party) -> None:
+    user = User.objects.create(username="new", is_staff=True)
+
+    assert list(access.tenants_of(user)) == []
+    assert not access.may_see(user, tenant_id=acme.tenant.pk)
+    assert not access.may_see(user, tenant_id=None)

@@ -1,0 +1,360 @@
+"""A throw-away installation: database, Redis, web and worker processes, and a Meta that lies on demand."""
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil  # type: ignore[import-untyped]
+import psycopg
+import requests
+
+from tests.faults import servers
+from tests.faults.api import Api
+from tests.faults.nursery import ROOT, Nursery
+from tests.faults.proxy import Proxy
+from tests.faults.servers import CannotRun, Postgres, Redis, wait_until
+from tests.faults.servers_of_others import PostOffice, Receiver
+
+APP_SECRET = "an-app-secret-of-the-fault-suite"
+# Settings that are shorter here than in production, so that a scenario takes seconds.
+SHORT = {
+    "META_TIMEOUT_SECONDS": "4",
+    "WEBHOOK_TIMEOUT_SECONDS": "4",
+    "CLAIM_LEASE_SECONDS": "6",
+    "UNCONFIRMED_AFTER_SECONDS": "120",
+    "SWEEP_SECONDS": "1",
+}
+DOOR = "/meta/webhook"
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """What the seed made for one tenant."""
+
+    tenant: int
+    waba_id: str
+    numbers: list[str]
+    sandbox_number: str
+    key: str
+    other_key: str
+    test_key: str
+
+
+@dataclass
+class Ground:
+    """What all worlds of a run share: programs, secrets, and a database to copy."""
+
+    base: Path
+    secrets: Mapping[str, str]
+    programs: Path
+    tenants: list[Tenant] = field(default_factory=list)
+
+    @property
+    def template(self) -> Path:
+        return self.base / "template" / "data"
+
+
+@contextlib.contextmanager
+def ground() -> Iterator[Ground]:
+    """Make the template cluster once; remove everything at the end."""
+    base = Path(tempfile.mkdtemp(prefix="gosend-faults-"))
+    servers.reach_directory(base)
+    try:
+        ring = "f1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+        kept = {"SECRET_KEY": secrets.token_hex(32), "ENCRYPTION_KEYS": ring, "FAULTS_APP_SECRET": APP_SECRET}
+        made = Ground(base, kept, servers.postgres_programs(base))
+        _make_template(made)
+        yield made
+    finally:
+        shutil.rmtree(base, ignore_errors=True)
+
+
+def _make_template(made: Ground) -> None:
+    cluster = Postgres(made.programs, made.base / "template")
+    cluster.initialise()
+    cluster.start(must_answer=False)
+    try:
+        admin = cluster.url.removesuffix("gosend") + "postgres"
+        wait_until(lambda: _creates(admin), seconds=60, what="PostgreSQL starts")
+        environment = {**os.environ, **made.secrets, "DATABASE_URL": cluster.url, "REDIS_URL": ""}
+        environment |= {"VAR_DIR": str(made.base / "var"), "DJANGO_SETTINGS_MODULE": "gosend.settings"}
+        for command in (["manage.py", "migrate", "--verbosity", "0"], ["-m", "tests.faults.seed"]):
+            done = subprocess.run(  # noqa: S603 -- our own commands
+                [sys.executable, *command],
+                cwd=ROOT,
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if done.returncode:
+                raise CannotRun(f"{command[-1]} failed:\n{done.stderr[-3000:]}")
+        made.tenants = [Tenant(**one) for one in json.loads(done.stdout)]
+    finally:
+        cluster.stop()
+
+
+def _creates(url: str) -> bool:
+    with contextlib.suppress(psycopg.OperationalError):
+        with psycopg.connect(url, autocommit=True, connect_timeout=2) as connection:
+            connection.execute("CREATE DATABASE gosend")
+        return True
+    return False
+
+
+@dataclass
+class Web:
+    """One web host: granian with one worker process."""
+
+    port: int
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self, environment: Mapping[str, str]) -> None:
+        command = [str(Path(sys.executable).with_name("granian")), "--interface", "wsgi"]
+        command += ["--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"]
+        command += ["--blocking-threads", "8", "--respawn-failed-workers", "--workers-kill-timeout", "35"]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(  # noqa: S603 -- our own server
+                [*command, "tests.faults.wsgi:application"],
+                cwd=ROOT, env=dict(environment), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+
+    def answers(self) -> bool:
+        with contextlib.suppress(requests.RequestException):
+            return requests.get(f"{self.url}/readyz", timeout=2).status_code == 200
+        return False
+
+    def kill_serving_process(self) -> bool:
+        """SIGKILL the process that serves; granian starts another. False when there was none."""
+        if self.process is None:
+            return False
+        with contextlib.suppress(psutil.Error):
+            for child in psutil.Process(self.process.pid).children():
+                if "resource_tracker" not in " ".join(child.cmdline()):
+                    child.kill()
+                    return True
+        return False
+
+    def stop(self, *, how: signal.Signals = signal.SIGKILL) -> None:
+        if self.process is None:
+            return
+        with contextlib.suppress(psutil.Error):
+            family = psutil.Process(self.process.pid).children(recursive=True)
+            self.process.send_signal(how)
+            self.process.wait(40)
+            for child in family:
+                with contextlib.suppress(psutil.Error):
+                    child.kill()
+        self.process.wait(40)
+        self.process = None
+
+
+class World:
+    """Use as a context manager; nothing of it outlives the block."""
+
+    def __init__(
+        self, made: Ground, *, workers: int = 2, webs: int = 1, settings: Mapping[str, str] | None = None,
+        has_beat: bool = True, redis_port: int | None = None,
+    ) -> None:  # fmt: skip
+        self.ground = made
+        self.home = Path(tempfile.mkdtemp(prefix="world-", dir=made.base))
+        servers.reach_directory(self.home)
+        self.acme, self.globex = made.tenants
+        self.postgres = Postgres(made.programs, self.home / "postgres")
+        self.redis = Redis(self.home)
+        self.receiver = Receiver()
+        self.post_office = PostOffice(door=lambda: (self.webs[0].port, DOOR))
+        self.webs = [Web(servers.free_port(), self.home / f"web-{index}.log") for index in range(webs)]
+        self.workers: list[int] = []
+        self._wanted, self._has_beat, self._settings = workers, has_beat, dict(settings or {})
+        self._redis_port = redis_port
+        self._count = 0
+        self.beat = 0
+        self.api = self.api_of(self.acme.key)
+
+    def __enter__(self) -> "World":
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _start(self) -> None:
+        self.postgres.adopt(self.ground.template)
+        self.postgres.start(must_answer=False)
+        self.redis.start()
+        sandbox_port = servers.free_port()
+        self.proxy = Proxy(upstream=sandbox_port)
+        self.environment = self._environment()
+        wait_until(self.postgres.answers, seconds=servers.START_SECONDS, what="PostgreSQL starts")
+        self.nursery = Nursery(environment=self.environment, log=self.home / "nursery.log")
+        for web in self.webs:
+            web.start(self.environment)
+        self.sandbox_url = f"http://127.0.0.1:{sandbox_port}"
+        callback = f"http://127.0.0.1:{self.post_office.port}/"
+        command = ["sandbox_meta", "--port", str(sandbox_port), "--callback-url", callback]
+        self.nursery.bear([*command, "--app-secret", APP_SECRET], log=self.home / "sandbox.log")
+        for _ in range(self._wanted):
+            self.start_worker()
+        if self._has_beat:
+            self.start_beat()
+        wait_until(lambda: all(web.answers() for web in self.webs), seconds=90, what="the web server answers")
+        wait_until(self._sandbox_answers, seconds=60, what="the sandbox answers")
+
+    def _environment(self) -> dict[str, str]:
+        unwanted = ("DATABASE_URL", "REDIS_URL")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
+        port = self._redis_port or self.redis.port
+        return inherited | dict(self.ground.secrets) | {
+            "DATABASE_URL": self.postgres.url,
+            "REDIS_URL": f"redis://127.0.0.1:{port}/0",
+            "DJANGO_SETTINGS_MODULE": "gosend.settings",
+            "VAR_DIR": str(self.home / "var"),
+            "PUBLIC_URL": self.webs[0].url,
+            "META_GRAPH_URL": f"http://127.0.0.1:{self.proxy.port}",
+            "SANDBOX_URL": f"http://127.0.0.1:{self.proxy.port}",
+            "TRUSTED_NETWORKS": "127.0.0.0/8",
+            "PYTHONUNBUFFERED": "1",
+            **SHORT,
+            **self._settings,
+        }  # fmt: skip
+
+    def close(self) -> None:
+        """Stop all of it, by pid, in whatever state it is."""
+        with contextlib.ExitStack() as stack:
+            stack.callback(shutil.rmtree, self.home, ignore_errors=True)
+            stack.callback(self.postgres.stop, how=signal.SIGQUIT)
+            stack.callback(self.redis.kill)
+            for name in ("receiver", "post_office", "proxy", "nursery"):
+                if found := getattr(self, name, None):
+                    stack.callback(found.close)
+            for web in self.webs:
+                stack.callback(web.stop)
+
+    # --- Processes --------------------------------------------------------------------------------
+    def start_worker(self, *, concurrency: int = 8, **extra: str) -> int:
+        self._count += 1
+        command = ["celery", "-A", "gosend", "worker", "--pool", "threads", "--loglevel", "INFO"]
+        command += ["--concurrency", str(concurrency), "--without-mingle", "--without-gossip"]
+        command += ["--hostname", f"w{self._count}@faults"]
+        pid = self.nursery.bear(command, log=self.home / f"worker-{self._count}.log", extra=extra)
+        self.workers.append(pid)
+        return pid
+
+    def start_beat(self) -> int:
+        schedule = str(self.home / f"beat-{time.monotonic_ns()}")
+        command = ["celery", "-A", "gosend", "beat", "--pidfile", "", "--schedule", schedule]
+        self.beat = self.nursery.bear([*command, "--loglevel", "INFO"], log=self.home / "beat.log")
+        return self.beat
+
+    def kill_worker(self, pid: int, number: signal.Signals = signal.SIGKILL) -> None:
+        self.nursery.signal(pid, number)
+        if number == signal.SIGKILL and pid in self.workers:
+            self.workers.remove(pid)
+
+    def kill_workers(self) -> None:
+        for pid in list(self.workers):
+            self.kill_worker(pid)
+
+    def restart_web(self, web: Web) -> None:
+        web.stop()
+        web.start(self.environment)
+        wait_until(web.answers, seconds=60, what="the web server answers")
+
+    def logs(self) -> str:
+        return "".join(path.read_text(errors="replace") for path in sorted(self.home.glob("*.log")))
+
+    # --- Asking -----------------------------------------------------------------------------------
+    def api_of(self, key: str) -> Api:
+        return Api(base_urls=lambda: [web.url for web in self.webs], key=key)
+
+    def sql(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Ask the database; waits for it while it is down."""
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                with psycopg.connect(self.postgres.url, autocommit=True, connect_timeout=3) as connection:
+                    cursor = connection.execute(query, parameters)
+                    return cursor.fetchall() if cursor.description else []
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+
+    def count(self, query: str, parameters: Sequence[Any] = ()) -> int:
+        return int(self.sql(query, parameters)[0][0])
+
+    def meta_received(self) -> list[dict[str, Any]]:
+        """What Meta really took, message by message."""
+        told = requests.get(f"{self.sandbox_url}/_sandbox/received", timeout=60).json()
+        messages: list[dict[str, Any]] = told["messages"]
+        return messages
+
+    def at_meta(self) -> dict[str, list[str]]:
+        """Our ids, and under which wamids Meta has each."""
+        found: dict[str, list[str]] = {}
+        for message in self.meta_received():
+            opaque = (message["biz_opaque_callback_data"] or "").split(":")
+            if len(opaque) == 3:
+                found.setdefault(opaque[1], []).append(message["wamid"])
+        return found
+
+    def sending(self) -> int:
+        """Sends whose intent is committed and whose outcome is not."""
+        return self.count("SELECT count(*) FROM messaging_dispatch WHERE state = 'sending'")
+
+    def unsettled(self) -> int:
+        return self.count("SELECT count(*) FROM messaging_message WHERE status IN ('queued', 'sending')")
+
+    def drain(self, *, seconds: float = 120.0) -> float:
+        """Wait until nothing is queued or being sent; return the seconds it took."""
+        started = time.monotonic()
+        wait_until(lambda: self.unsettled() == 0, seconds=seconds, what="the queues drain", every=0.2)
+        return time.monotonic() - started
+
+    def hear_all(self, *, seconds: float = 120.0) -> None:
+        """Wait until Meta's callbacks are carried and worked off, and the webhooks are delivered."""
+        wait_until(self._is_quiet, seconds=seconds, what="callbacks and webhooks settle", every=0.3)
+
+    def _is_quiet(self) -> bool:
+        told = requests.get(f"{self.sandbox_url}/_sandbox/received", timeout=60).json()["callbacks"]
+        if told["waiting"] or self.post_office.waiting():
+            return False
+        open_rows = """SELECT (SELECT count(*) FROM messaging_metaevent WHERE next_attempt_at IS NOT NULL)
+            + (SELECT count(*) FROM webhooks_app_delivery WHERE next_attempt_at < now() + interval '20 s')"""
+        return self.count(open_rows) == 0
+
+    def subscribe(
+        self, number: str, *events: str, path: str = "/hook", api: Api | None = None
+    ) -> dict[str, Any]:
+        body = {"url": self.receiver.url(path), "type": "gosendapi_events", "phone_number_id": number}
+        made = (api or self.api).call("POST", "/v1/webhooks", body={**body, "events": list(events)})
+        assert made.status_code == 201, made.text
+        endpoint: dict[str, Any] = made.json()
+        return endpoint
+
+    def _sandbox_answers(self) -> bool:
+        with contextlib.suppress(requests.RequestException):
+            return requests.get(f"{self.sandbox_url}/_sandbox/received", timeout=2).status_code == 200
+        return False
