@@ -4,15 +4,15 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from gosend.api import errors, health, home, meta_webhook, metrics, schema
-from gosend.api.whatomate import envelope as whatomate
-
-errors.speak("/api/", whatomate.problem)
+from gosend.api.sessions import envelope as sessions_envelope
+from gosend.api.whatomate import envelope as whatomate_envelope
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
     path("docs", home.docs, name="docs"),
     path("docs/errors", home.list_of_errors, name="docs-errors"),
     path("openapi/v1.json", schema.serve, {"dialect": "v1"}, name="openapi-v1"),
+    path("openapi/sessions.json", schema.serve, {"dialect": "sessions"}, name="openapi-sessions"),
     path("openapi/whatomate.json", schema.serve, {"dialect": "whatomate"}, name="openapi-whatomate"),
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
@@ -20,10 +20,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("meta/webhook", meta_webhook.MetaWebhook.as_view(), name="meta-webhook"),
     path("console/", admin.site.urls),
     path("v1/", include("gosend.api.v1.urls")),
+    path("api/v1/", include("gosend.api.sessions.urls")),
+    re_path("^api/v1(?:/.*)?$", home.unknown_api_path, name="unknown-sessions"),
     path("api/", include("gosend.api.whatomate.urls")),
     re_path("^api(?:/.*)?$", home.unknown_api_path, name="unknown-api"),
     re_path("^v1(?:/.*)?$", home.unknown_api_path, name="unknown-v1"),
 ]
+errors.speak("/api/v1/", sessions_envelope.problem)
+errors.speak("/api/", whatomate_envelope.problem)
 handler400 = home.bad_request
 handler404 = home.page_not_found
 handler500 = home.server_error

@@ -41,6 +41,22 @@ class MemberFactory(DjangoModelFactory[accounts.Member]):
     role = accounts.Member.Role.OWNER
 
 
+class GrantFactory(DjangoModelFactory[accounts.Grant]):
+    class Meta:
+        model = accounts.Grant
+
+    user = factory.SubFactory(UserFactory)
+    tenant = factory.SubFactory(TenantFactory)
+
+
+class AuditEventFactory(DjangoModelFactory[accounts.AuditEvent]):
+    class Meta:
+        model = accounts.AuditEvent
+
+    actor = "operator"
+    action = "message.revealed"
+
+
 class CustomerFactory(DjangoModelFactory[accounts.Customer]):
     class Meta:
         model = accounts.Customer

@@ -29,9 +29,17 @@ from webhooks_app.models import Replay, WebhookEndpoint
 # Not of the API: other doors, with their own locks or for everybody.
 OPEN = {"", "docs", "docs/errors", "healthz", "readyz", "metrics", "meta/webhook"}
 OPEN |= {f"openapi/{dialect}.json" for dialect in schema.DIALECTS}
-EXCLUDED_PREFIXES = ("console/", "^v1(?:", "^api(?:")
+EXCLUDED_PREFIXES = ("console/", "^v1(?:", "^api/v1(?:", "^api(?:")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 UNKNOWN = "99999999999999"
+# Where an id has a form of its own.
+UNKNOWN_OF = {"chat_id": "5491199999999"}
+# Address → the dialect whose keys it takes; the longest counts.
+DIALECTS = {
+    "/v1/": ApiKey.Dialect.NATIVE,
+    "/api/": ApiKey.Dialect.WHATOMATE,
+    "/api/v1/": ApiKey.Dialect.SESSIONS,
+}
 
 
 def _message(party: Party) -> list[str]:
@@ -48,11 +56,30 @@ def _message(party: Party) -> list[str]:
 
 def _endpoint(party: Party) -> WebhookEndpoint:
     """One per party, so that what hangs on it is found below it."""
-    found = party.tenant.webhook_endpoints.first()
+    found = party.tenant.webhook_endpoints.exclude(type=WebhookEndpoint.Type.SESSION_EVENTS).first()
     made: WebhookEndpoint = found or factories.WebhookEndpointFactory.create(
         tenant=party.tenant, phone_number=party.number
     )
     return made
+
+
+def _session_endpoint(party: Party) -> WebhookEndpoint:
+    kind = WebhookEndpoint.Type.SESSION_EVENTS
+    found = party.tenant.webhook_endpoints.filter(type=kind).first()
+    made: WebhookEndpoint = found or factories.WebhookEndpointFactory.create(
+        tenant=party.tenant, phone_number=party.number, type=kind
+    )
+    return made
+
+
+def _session_delivery(party: Party) -> list[str]:
+    endpoint = _session_endpoint(party)
+    return [str(factories.DeliveryFactory.create(tenant=party.tenant, endpoint=endpoint).pk)]
+
+
+def _chat(party: Party) -> list[str]:
+    _message(party)
+    return [str(party.tenant.contacts.latest("pk").phone)]
 
 
 def _delivery(party: Party) -> list[str]:
@@ -115,7 +142,7 @@ def _exchanged(party: Party) -> list[str]:
     factories.MediaFileFactory.create(
         tenant=party.tenant, phone_number=party.number, message=message, state="kept", path=path, size=6
     )
-    return [uuids.write(uuids.MESSAGE, message.pk), str(message.pk), message.wamid]
+    return _both(uuids.MESSAGE, message.pk, message.wamid)
 
 
 def _both(kind: int, pk: int, *further: str) -> list[str]:
@@ -137,21 +164,24 @@ OWNED: dict[str, Callable[[Party], list[str]]] = {
     "phone_number_id": lambda party: [str(party.number.pk), party.number.phone_number_id],
     "template_id": _template,
     "conversation_id": _conversation,
+    "session_id": lambda party: [party.number.phone_number_id],
+    "chat_id": _chat,
 }
-# The same for the other dialects, by the beginning of their routes.
-OWNED_BY_WHATOMATE: dict[str, Callable[[Party], list[str]]] = {
+# The same where a dialect has objects of its own under a name.
+OWNED_OF_SESSIONS: dict[str, Callable[[Party], list[str]]] = {
+    "webhook_id": lambda party: [f"wh_{_session_endpoint(party).pk}", str(_session_endpoint(party).pk)],
+    "delivery_id": _session_delivery,
+}
+OWNED_OF_WHATOMATE: dict[str, Callable[[Party], list[str]]] = {
     "contact_id": lambda party: _both(uuids.CONTACT, _person(party).pk),
     "message_id": _exchanged,
     "template_id": lambda party: _both(uuids.TEMPLATE, int(_template(party)[0])),
     "account_id": lambda party: _both(uuids.ACCOUNT, party.number.pk, party.number.phone_number_id),
 }
-# The beginning of a route → its dialect, and how its objects are made; the longer ones first.
-DIALECTS = {
-    "api/": (ApiKey.Dialect.WHATOMATE, OWNED_BY_WHATOMATE),
-    "v1/": (ApiKey.Dialect.NATIVE, OWNED),
-}
+MAKERS = {"v1/": OWNED, "api/v1/": OWNED | OWNED_OF_SESSIONS, "api/": OWNED_OF_WHATOMATE}
 # Routes without ids: each shows only what is the caller's own.
 LISTS = {"v1/conversations", "v1/me", "v1/messages", "v1/wabas", "v1/webhooks"}
+LISTS |= {"api/v1/sessions", "api/v1/webhooks"}
 LISTS |= {"api/accounts", "api/contacts", "api/me", "api/templates"}
 # Routes without ids that only do something; BATCH tries the ids in their bodies.
 ACTIONS = {"v1/messages/batch", "v1/media"}
@@ -159,8 +189,11 @@ ACTIONS = {"v1/messages/batch", "v1/media"}
 ACTIONS |= {"api/messages/template", "api/messages/media"}
 BATCH = "post /v1/messages/batch"
 # Bodies for methods that look at the body before they look for the object.
+_SESSION_MESSAGE = "api/v1/sessions/<str:session_id>/messages/<path:message_id>"
 NEEDED: dict[tuple[str, str], dict[str, Any]] = {
+    ("POST", f"{_SESSION_MESSAGE}/reaction"): {"emoji": "👍"},
     ("POST", "api/contacts/<str:contact_id>/messages/<path:message_id>/reaction"): {"emoji": "👍"},
+    ("PUT", "api/v1/sessions/<str:session_id>/chats/<str:chat_id>/presence"): {"state": "composing"},
 }
 
 
@@ -216,21 +249,11 @@ def _unhurried(settings: Settings) -> None:
     settings.API_RATE_LIMITS = dict.fromkeys(settings.API_RATE_LIMITS, 100_000)
 
 
-def _dialect(route: str) -> tuple[str, dict[str, Callable[[Party], list[str]]]]:
-    return next(known for beginning, known in DIALECTS.items() if route.lstrip("/").startswith(beginning))
-
-
-def _key(party: Party, path: str) -> str:
-    dialect, _ = _dialect(path)
-    if dialect == ApiKey.Dialect.NATIVE:
-        return party.api_key
-    return keys.mint(tenant=party.tenant, label="walk", environment="test", dialect=dialect)[1]
-
-
 def _call(party: Party, method: str, path: str, body: Any = None) -> HttpResponse:
     raw = b"" if method == "GET" else orjson.dumps({} if body is None else body)
+    headers = {"X-API-Key": _key(party, path)}
     response = Client(raise_request_exception=False).generic(
-        method, path, raw, content_type="application/json", headers={"X-API-Key": _key(party, path)}
+        method, path, raw, content_type="application/json", headers=headers
     )
     # A file is streamed; here it is read, and closed.
     read = HttpResponse(response.getvalue(), status=response.status_code)
@@ -239,11 +262,29 @@ def _call(party: Party, method: str, path: str, body: Any = None) -> HttpRespons
     return read
 
 
+def _key(party: Party, path: str) -> str:
+    """The party's key of the dialect that the address belongs to."""
+    prefix = max((one for one in DIALECTS if path.startswith(one)), key=len, default="/v1/")
+    if DIALECTS[prefix] == ApiKey.Dialect.NATIVE:
+        return party.api_key
+    return keys.mint(tenant=party.tenant, label="walk", environment="test", dialect=DIALECTS[prefix])[1]
+
+
+def _made(route: str, name: str, party: Party) -> list[str]:
+    return _makers(route)[name](party)
+
+
+def _makers(route: str) -> dict[str, Callable[[Party], list[str]]]:
+    return MAKERS[max((one for one in MAKERS if route.startswith(one)), key=len)]
+
+
 def _seen(response: HttpResponse) -> tuple[int, dict[str, Any]]:
     """What an answer tells, apart from its own id and the value that was asked for."""
     body = orjson.loads(response.content)
-    body.pop("request_id")
-    body.get("details", {}).pop("value", None)
+    told = body["error"] if isinstance(body.get("error"), dict) else body
+    told.pop("request_id", None)
+    told.pop("requestId", None)
+    told.get("details", {}).pop("value", None)
     return response.status_code, body
 
 
@@ -260,12 +301,12 @@ def test_every_route_is_walked_or_named_here() -> None:
         (route, name)
         for route, pattern in ROUTES.items()
         for name in pattern.pattern.converters
-        if name not in _dialect(route)[1]
+        if name not in _makers(route)
     }
 
     assert unmade == set(), "write in OWNED how to make one"
     assert without_ids == OPEN | LISTS | ACTIONS
-    assert all(_methods(ROUTES[route]) for route in ROUTES if route.startswith(tuple(DIALECTS)))
+    assert all(_methods(ROUTES[route]) for route in ROUTES if route.startswith(tuple(MAKERS)))
 
 
 @pytest.mark.parametrize(("route", "pattern", "method"), WITH_IDS)
@@ -274,13 +315,13 @@ def test_a_stranger_gets_the_404_of_an_unknown_id(
 ) -> None:
     names = list(pattern.pattern.converters)
     body = NEEDED.get((method, route))
-    _, owned = _dialect(route)
-    hers = {name: owned[name](acme) for name in names}
-    own = {name: owned[name](globex)[0] for name in names}
+    hers = {name: _made(route, name, acme) for name in names}
+    own = {name: _made(route, name, globex)[0] for name in names}
+    no_ids = {name: UNKNOWN_OF.get(name, UNKNOWN) for name in names}
 
-    nothing = _seen(_call(globex, method, _fill(route, dict.fromkeys(names, UNKNOWN)), body))
+    nothing = _seen(_call(globex, method, _fill(route, no_ids), body))
     for name in names:
-        unknown = _seen(_call(globex, method, _fill(route, own | {name: UNKNOWN}), body))
+        unknown = _seen(_call(globex, method, _fill(route, own | {name: no_ids[name]}), body))
         assert unknown[0] == 404, unknown
         for foreign in hers[name]:
             all_hers = {**{key: ids[0] for key, ids in hers.items()}, name: foreign}
@@ -296,22 +337,25 @@ def test_a_stranger_gets_the_404_of_an_unknown_id(
 
 @pytest.mark.parametrize("route", sorted(LISTS - {"v1/me", "api/me"}))
 def test_a_list_shows_a_stranger_nothing(route: str, acme: Party, globex: Party) -> None:
-    made = [ids[0] for ids in (make(acme) for make in _dialect(route)[1].values())]
+    made = [ids[0] for ids in (make(acme) for make in _makers(route).values())]
     filters = {
         "": "",
         "number": f"?phone_number_id={acme.number.phone_number_id}",
         "account": f"?waba_id={acme.number.business_account.pk}",
     }
 
-    hers = _listed(acme, f"/{route}")
+    hers = {row["id"] for row in _rows(_call(acme, "GET", f"/{route}"))}
     assert hers & set(made)
     for query in filters.values():
-        assert _listed(globex, f"/{route}{query}") & hers == set()
+        shown = _rows(_call(globex, "GET", f"/{route}{query}"))
+        assert {row["id"] for row in shown} & hers == set()
 
 
-def _listed(party: Party, path: str) -> set[str]:
-    answer = orjson.loads(_call(party, "GET", path).content)
-    return {row["id"] for row in (answer["data"]["items"] if isinstance(answer, dict) else answer)}
+def _rows(response: HttpResponse) -> list[dict[str, Any]]:
+    body = orjson.loads(response.content)
+    rows: Any = body["data"] if isinstance(body, dict) else body
+    shown: list[dict[str, Any]] = rows["items"] if isinstance(rows, dict) else rows
+    return shown
 
 
 def test_me_is_the_callers_own_project(acme: Party, globex: Party) -> None:

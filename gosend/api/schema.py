@@ -42,6 +42,12 @@ DIALECTS = {
         "Whatomate's Messages API, and what a client of it needs around it.",
         _IN_HEADER,
     ),
+    "sessions": Dialect(
+        "api/v1/",
+        "gosend.api.sessions.urls",
+        "The session gateway's API, on WhatsApp's Cloud API: a session is a phone number.",
+        {"Bearer": {"type": "http", "scheme": "bearer", "description": "A key that begins with wa_."}},
+    ),
 }
 _components: dict[str, dict[str, Any]] = {}
 

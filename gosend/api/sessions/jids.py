@@ -1,0 +1,62 @@
+"""Addresses of chats, in every spelling that clients of linked devices use."""
+
+import re
+
+from gosend.api import errors
+from gosend.lib import phone
+from gosend.lib.errors import DomainError
+from webhooks_app import session_events
+
+# The `12` of 628123456789:12@s.whatsapp.net names a device, which the Cloud API has no use for.
+_PERSON = re.compile(r"\+?([0-9]+)(?:[.:_][0-9]+)*(?:@(?:s\.whatsapp\.net|c\.us))?\Z", re.IGNORECASE)
+_ELSEWHERE = {
+    "g.us": (
+        "The Cloud API writes to groups only for official business accounts, in groups that it made itself",
+        ["Write to each member: one message for each phone JID"],
+    ),
+    "newsletter": ("The Cloud API has no channels", []),
+    "broadcast": (
+        "The Cloud API has no broadcast lists and no status",
+        ["Send to each person, with ?async=true"],
+    ),
+    "lid": (
+        "A lid is known to linked devices only",
+        ["Use the phone JID, or the business-scoped user id of the person's own message"],
+    ),
+}
+
+
+class UnsupportedByChannel(DomainError):
+    code = "unsupported_by_channel"
+
+
+def read(value: object, *, field: str) -> str:
+    """Return the digits of a phone number, or a business-scoped user id; both are what is sent to."""
+    if value is None or value == "":
+        raise errors.MissingField(f"{field} is required", details={"field": field})
+    if not isinstance(value, str):
+        raise _wrong(field, value)
+    text = value.strip()
+    if phone.is_user_id(text):
+        return text
+    server = text.rpartition("@")[2].lower() if "@" in text else ""
+    if server in _ELSEWHERE:
+        reason, alternatives = _ELSEWHERE[server]
+        raise UnsupportedByChannel(
+            reason, details={"field": field, "reason": reason, "alternatives": alternatives}
+        )
+    found = _PERSON.match(text)
+    if found is None or not phone.is_e164_digits(found[1]):
+        raise _wrong(field, value)
+    return found[1]
+
+
+def write(peer: str | None) -> str | None:
+    return session_events.jid(peer)
+
+
+def _wrong(field: str, value: object) -> errors.InvalidField:
+    return errors.InvalidField(
+        f"{field} must be a JID such as 628123456789@s.whatsapp.net: country code first, digits only",
+        details={"field": field, "value": str(value)[:100]},
+    )
