@@ -180,6 +180,11 @@ CELERY_BEAT_SCHEDULE["messaging.sweep_conversations"] = {
     "schedule": 30,
     "options": {"expires": 60},
 }
+CELERY_BEAT_SCHEDULE["messaging.roll_up"] = {
+    "task": "messaging.roll_up",
+    "schedule": 60,
+    "options": {"expires": 120},
+}
 CELERY_BEAT_SCHEDULE["webhooks_app.forget"] = {"task": "webhooks_app.forget", "schedule": 600}
 # Meta's callbacks tell of changes at once; this finds what they left out.
 CELERY_BEAT_SCHEDULE["templates_app.sync_all"] = {"task": "templates_app.sync_all", "schedule": 4 * 3600}

@@ -6,7 +6,7 @@ from celery import shared_task
 
 from accounts import quota
 from gosend.lib import doorbell, heartbeat
-from messaging import budgets, deliver, endings, idempotency, inbound_media, ingest, media, recover
+from messaging import budgets, deliver, endings, idempotency, inbound_media, ingest, media, recover, rollups
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +51,11 @@ def forget() -> None:
 @shared_task(name="messaging.fetch_media")
 def fetch_media() -> None:
     inbound_media.fetch_due()
+
+
+@shared_task(name="messaging.roll_up")
+def roll_up() -> None:
+    rollups.refresh()
 
 
 @shared_task(name="messaging.sweep_conversations")

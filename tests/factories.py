@@ -1,7 +1,7 @@
 """One factory per model, no surprises."""
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import factory
@@ -236,6 +236,17 @@ class ConversationFactory(_NumberAndContact):
         model = messaging.Conversation
 
     tenant = factory.SelfAttribute("phone_number.tenant")
+
+
+class HourlyFigureFactory(DjangoModelFactory[messaging.HourlyFigure]):
+    class Meta:
+        model = messaging.HourlyFigure
+
+    hour = factory.Sequence(lambda n: LONG_AGO + timedelta(hours=n))
+    tenant = factory.SubFactory(TenantFactory)
+    measure = messaging.HourlyFigure.Measure.STATUS
+    key = "read"
+    count = 1
 
 
 class MessageFactory(_NumberAndContact):

@@ -1,5 +1,6 @@
 """Messages, both ways, and what belongs to them."""
 
+from messaging.models.figures import HourlyFigure
 from messaging.models.media import MediaFile, MediaUpload
 from messaging.models.messages import (
     AddressBookEntry,
@@ -21,6 +22,7 @@ __all__ = [
     "Contact",
     "Conversation",
     "Dispatch",
+    "HourlyFigure",
     "IdempotentAnswer",
     "MediaFile",
     "MediaUpload",
