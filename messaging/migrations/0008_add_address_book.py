@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('messaging', '0006_polls_and_send_slots'),
+        ('messaging', '0007_hourly_figures'),
     ]
 
     operations = [
