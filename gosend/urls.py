@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from gosend.api import errors, health, home, meta_webhook, metrics, schema
 from gosend.api.sessions import envelope as sessions_envelope
+from gosend.api.whatomate import envelope as whatomate_envelope
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
@@ -12,6 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("docs/errors", home.list_of_errors, name="docs-errors"),
     path("openapi/v1.json", schema.serve, {"dialect": "v1"}, name="openapi-v1"),
     path("openapi/sessions.json", schema.serve, {"dialect": "sessions"}, name="openapi-sessions"),
+    path("openapi/whatomate.json", schema.serve, {"dialect": "whatomate"}, name="openapi-whatomate"),
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
     path("metrics", metrics.serve, name="metrics"),
@@ -20,9 +22,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/", include("gosend.api.v1.urls")),
     path("api/v1/", include("gosend.api.sessions.urls")),
     re_path("^api/v1(?:/.*)?$", home.unknown_api_path, name="unknown-sessions"),
+    path("api/", include("gosend.api.whatomate.urls")),
+    re_path("^api(?:/.*)?$", home.unknown_api_path, name="unknown-api"),
     re_path("^v1(?:/.*)?$", home.unknown_api_path, name="unknown-v1"),
 ]
 errors.speak("/api/v1/", sessions_envelope.problem)
+errors.speak("/api/", whatomate_envelope.problem)
 handler400 = home.bad_request
 handler404 = home.page_not_found
 handler500 = home.server_error

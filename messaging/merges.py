@@ -7,7 +7,7 @@ from django.db.models.functions import Greatest
 from accounts.models import BusinessAccount
 from gosend.whatsapp.events import InboundMessage
 from messaging import endings
-from messaging.models import Contact, Conversation, Message, ServiceWindow
+from messaging.models import AddressBookEntry, Contact, Conversation, Message, ServiceWindow
 
 
 def followed(*, account: BusinessAccount, item: InboundMessage) -> str:
@@ -90,6 +90,8 @@ def _take_over(old: Contact, new: Contact) -> None:
     twofold = running.filter(contact=new).values("phone_number")
     endings.end_now(list(running.filter(contact=old, phone_number__in=twofold).values_list("pk", flat=True)))
     Conversation.objects.filter(contact=old).update(contact=new)
+    if not AddressBookEntry.objects.filter(contact=new).exists():
+        AddressBookEntry.objects.filter(contact=old).update(contact=new)
     # Messages are found by who they are with, as no index leads from a contact to them.
     peers = [peer for peer in (old.phone, old.user_id) if peer]
     Message.objects.filter(tenant_id=old.tenant_id, peer__in=peers, contact=old).update(contact=new)

@@ -26,7 +26,7 @@ class Uploaded:
     mime_type: str
 
 
-def bring(*, number: PhoneNumber, tenant: Tenant, environment: str, kind: str, data: bytes) -> Uploaded:
+def bring(*, number: PhoneNumber, tenant: Tenant, environment: str, kind: str, data: files.Data) -> Uploaded:
     """Check a file and upload it; call it outside a transaction.
 
     Raises the errors of `numbers.require_sendable`, MediaTooLarge or UnsupportedMedia before Meta is

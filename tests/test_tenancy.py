@@ -20,29 +20,26 @@ from pytest_django import Settings
 from accounts import keys
 from accounts.models import ApiKey
 from gosend.api import schema
+from gosend.api.whatomate import uuids
+from messaging.models import Contact
 from tests import factories
 from tests.conftest import Party
 from webhooks_app.models import Replay, WebhookEndpoint
 
 # Not of the API: other doors, with their own locks or for everybody.
-OPEN = {
-    "",
-    "docs",
-    "docs/errors",
-    "openapi/v1.json",
-    "openapi/sessions.json",
-    "healthz",
-    "readyz",
-    "metrics",
-    "meta/webhook",
-}
-EXCLUDED_PREFIXES = ("console/", "^v1(?:", "^api/v1(?:")
+OPEN = {"", "docs", "docs/errors", "healthz", "readyz", "metrics", "meta/webhook"}
+OPEN |= {f"openapi/{dialect}.json" for dialect in schema.DIALECTS}
+EXCLUDED_PREFIXES = ("console/", "^v1(?:", "^api/v1(?:", "^api(?:")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 UNKNOWN = "99999999999999"
 # Where an id has a form of its own.
 UNKNOWN_OF = {"chat_id": "5491199999999"}
 # Address → the dialect whose keys it takes; the longest counts.
-DIALECTS = {"/v1/": ApiKey.Dialect.NATIVE, "/api/v1/": ApiKey.Dialect.SESSIONS}
+DIALECTS = {
+    "/v1/": ApiKey.Dialect.NATIVE,
+    "/api/": ApiKey.Dialect.WHATOMATE,
+    "/api/v1/": ApiKey.Dialect.SESSIONS,
+}
 
 
 def _message(party: Party) -> list[str]:
@@ -126,6 +123,33 @@ def _conversation(party: Party) -> list[str]:
     return [str(conversation.pk)]
 
 
+def _person(party: Party) -> Contact:
+    """One per party, so that what was exchanged with them is found below them."""
+    account = party.number.business_account
+    found = Contact.objects.filter(business_account=account, phone="919876543210").first()
+    made: Contact = found or factories.ContactFactory.create(
+        tenant=party.tenant, business_account=account, phone="919876543210"
+    )
+    return made
+
+
+def _exchanged(party: Party) -> list[str]:
+    message = factories.MessageFactory.create(
+        direction="inbound", status="received", phone_number=party.number, contact=_person(party)
+    )
+    factories.MessageContentFactory.create(message=message)
+    path = default_storage.save("media/tenancy", ContentFile(b"GIF89a"))
+    factories.MediaFileFactory.create(
+        tenant=party.tenant, phone_number=party.number, message=message, state="kept", path=path, size=6
+    )
+    return _both(uuids.MESSAGE, message.pk, message.wamid)
+
+
+def _both(kind: int, pk: int, *further: str) -> list[str]:
+    """A UUID of Whatomate's API, and our own id, which it takes as well."""
+    return [uuids.write(kind, pk), str(pk), *further]
+
+
 # The name of an id in a route → an object of the party, by all the ids it is known by.
 OWNED: dict[str, Callable[[Party], list[str]]] = {
     "message_id": _message,
@@ -148,16 +172,27 @@ OWNED_OF_SESSIONS: dict[str, Callable[[Party], list[str]]] = {
     "webhook_id": lambda party: [f"wh_{_session_endpoint(party).pk}", str(_session_endpoint(party).pk)],
     "delivery_id": _session_delivery,
 }
+OWNED_OF_WHATOMATE: dict[str, Callable[[Party], list[str]]] = {
+    "contact_id": lambda party: _both(uuids.CONTACT, _person(party).pk),
+    "message_id": _exchanged,
+    "template_id": lambda party: _both(uuids.TEMPLATE, int(_template(party)[0])),
+    "account_id": lambda party: _both(uuids.ACCOUNT, party.number.pk, party.number.phone_number_id),
+}
+MAKERS = {"v1/": OWNED, "api/v1/": OWNED | OWNED_OF_SESSIONS, "api/": OWNED_OF_WHATOMATE}
 # Routes without ids: each shows only what is the caller's own.
 LISTS = {"v1/conversations", "v1/me", "v1/messages", "v1/wabas", "v1/webhooks"}
 LISTS |= {"api/v1/sessions", "api/v1/webhooks"}
+LISTS |= {"api/accounts", "api/contacts", "api/me", "api/templates"}
 # Routes without ids that only do something; BATCH tries the ids in their bodies.
 ACTIONS = {"v1/messages/batch", "v1/media"}
+# The ids in their bodies are tried by tests/api/whatomate/test_strangers.py.
+ACTIONS |= {"api/messages/template", "api/messages/media"}
 BATCH = "post /v1/messages/batch"
 # Bodies for methods that look at the body before they look for the object.
 _SESSION_MESSAGE = "api/v1/sessions/<str:session_id>/messages/<path:message_id>"
 NEEDED: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", f"{_SESSION_MESSAGE}/reaction"): {"emoji": "👍"},
+    ("POST", "api/contacts/<str:contact_id>/messages/<path:message_id>/reaction"): {"emoji": "👍"},
     ("PUT", "api/v1/sessions/<str:session_id>/chats/<str:chat_id>/presence"): {"state": "composing"},
 }
 
@@ -236,14 +271,17 @@ def _key(party: Party, path: str) -> str:
 
 
 def _made(route: str, name: str, party: Party) -> list[str]:
-    own = OWNED_OF_SESSIONS if route.startswith("api/v1/") else {}
-    return (own.get(name) or OWNED[name])(party)
+    return _makers(route)[name](party)
+
+
+def _makers(route: str) -> dict[str, Callable[[Party], list[str]]]:
+    return MAKERS[max((one for one in MAKERS if route.startswith(one)), key=len)]
 
 
 def _seen(response: HttpResponse) -> tuple[int, dict[str, Any]]:
     """What an answer tells, apart from its own id and the value that was asked for."""
     body = orjson.loads(response.content)
-    told = body["error"] if isinstance(body["error"], dict) else body
+    told = body["error"] if isinstance(body.get("error"), dict) else body
     told.pop("request_id", None)
     told.pop("requestId", None)
     told.get("details", {}).pop("value", None)
@@ -259,11 +297,16 @@ def _fill(route: str, ids: dict[str, str]) -> str:
 
 def test_every_route_is_walked_or_named_here() -> None:
     without_ids = {route for route, pattern in ROUTES.items() if not pattern.pattern.converters}
-    ids = {name for pattern in ROUTES.values() for name in pattern.pattern.converters}
+    unmade = {
+        (route, name)
+        for route, pattern in ROUTES.items()
+        for name in pattern.pattern.converters
+        if name not in _makers(route)
+    }
 
-    assert ids == set(OWNED) & ids, "write in OWNED how to make one"
+    assert unmade == set(), "write in OWNED how to make one"
     assert without_ids == OPEN | LISTS | ACTIONS
-    assert all(_methods(ROUTES[route]) for route in ROUTES if route.startswith("v1/"))
+    assert all(_methods(ROUTES[route]) for route in ROUTES if route.startswith(tuple(MAKERS)))
 
 
 @pytest.mark.parametrize(("route", "pattern", "method"), WITH_IDS)
@@ -292,10 +335,9 @@ def test_a_stranger_gets_the_404_of_an_unknown_id(
         assert alternative or answer.status_code != 404
 
 
-@pytest.mark.parametrize("route", sorted(LISTS - {"v1/me"}))
+@pytest.mark.parametrize("route", sorted(LISTS - {"v1/me", "api/me"}))
 def test_a_list_shows_a_stranger_nothing(route: str, acme: Party, globex: Party) -> None:
-    makers = [*OWNED.values(), *OWNED_OF_SESSIONS.values()]
-    made = [ids[0] for ids in (make(acme) for make in makers)]
+    made = [ids[0] for ids in (make(acme) for make in _makers(route).values())]
     filters = {
         "": "",
         "number": f"?phone_number_id={acme.number.phone_number_id}",
@@ -311,12 +353,15 @@ def test_a_list_shows_a_stranger_nothing(route: str, acme: Party, globex: Party)
 
 def _rows(response: HttpResponse) -> list[dict[str, Any]]:
     body = orjson.loads(response.content)
-    rows: list[dict[str, Any]] = body["data"] if isinstance(body, dict) else body
-    return rows
+    rows: Any = body["data"] if isinstance(body, dict) else body
+    shown: list[dict[str, Any]] = rows["items"] if isinstance(rows, dict) else rows
+    return shown
 
 
 def test_me_is_the_callers_own_project(acme: Party, globex: Party) -> None:
     assert orjson.loads(_call(globex, "GET", "/v1/me").content)["id"] == str(globex.tenant.pk)
+    own = orjson.loads(_call(globex, "GET", "/api/me").content)["data"]
+    assert own["organization_id"] == uuids.write(uuids.PROJECT, globex.tenant.pk)
 
 
 @pytest.mark.parametrize("operation", sorted(BODIES))

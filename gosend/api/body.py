@@ -1,13 +1,16 @@
 """A request's body, up to a limit."""
 
 from io import BytesIO
+from mmap import ACCESS_READ, mmap
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
+from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 from django.http import HttpRequest
 from django.http.request import UnreadablePostError
 
 from gosend.lib.errors import DomainError
+from gosend.whatsapp import files
 
 
 class BodyTooLarge(DomainError):
@@ -47,6 +50,14 @@ def admit_upload(request: HttpRequest, *, limit: int) -> None:
         _read_chunked(request, limit)
         if _stated_length(request) > limit:
             raise _too_large(limit)
+
+
+def uploaded(file: "UploadedFile[bytes]") -> files.Data:
+    """What was uploaded: in memory as it is, and looked at in place where Django put it on disk."""
+    if isinstance(file, TemporaryUploadedFile):
+        return mmap(file.fileno(), 0, access=ACCESS_READ)
+    data: bytes = file.read()
+    return data
 
 
 def _stated_length(request: HttpRequest) -> int:

@@ -129,7 +129,7 @@ def speak(prefix: str, shape: Shape) -> None:
 def to_plain_response(error: Exception, *, path: str = "") -> HttpResponse:
     """The same for a view that is none of DRF's, in the shape of the dialect that the path belongs to."""
     problem = explain(error)
-    prefix = max((prefix for prefix in _shapes if path.startswith(prefix)), key=len, default=None)
+    prefix = max((prefix for prefix in _shapes if f"{path}/".startswith(prefix)), key=len, default=None)
     shape = body if prefix is None else _shapes[prefix]
     return HttpResponse(
         json.dumps(shape(problem)),

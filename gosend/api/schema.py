@@ -36,6 +36,12 @@ DIALECTS = {
         "Send WhatsApp messages, and learn what became of them.",
         _IN_HEADER,
     ),
+    "whatomate": Dialect(
+        "api/",
+        "gosend.api.whatomate.urls",
+        "Whatomate's Messages API, and what a client of it needs around it.",
+        _IN_HEADER,
+    ),
     "sessions": Dialect(
         "api/v1/",
         "gosend.api.sessions.urls",

@@ -111,6 +111,36 @@ _ROWS = (
         "Use Meta's numeric phone_number_id, not the phone number itself.",
     ),
     (
+        "contact_not_found",
+        404,
+        "There is no such contact in this project.",
+        "Check the id and the key; a test key sees the contacts of sandbox numbers only.",
+    ),
+    (
+        "contact_exists",
+        409,
+        "A contact with this phone number exists already.",
+        "Use that contact: details.contact_id names it.",
+    ),
+    (
+        "ambiguous_account",
+        409,
+        "Several numbers of the project have this name.",
+        "Name the number by its phone_number_id.",
+    ),
+    (
+        "ambiguous_template_language",
+        409,
+        "The template is approved in several languages, and the request names none.",
+        "Send `language` with one of details.allowed, or name the template by template_id.",
+    ),
+    (
+        "missing_template_parameters",
+        400,
+        "The template has places that the request does not fill.",
+        "Fill every place that details.expected names, by its name or by its number from 1.",
+    ),
+    (
         "invalid_idempotency_key",
         400,
         "The Idempotency-Key is not 1 to 255 printable ASCII characters.",

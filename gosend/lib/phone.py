@@ -5,6 +5,8 @@ import re
 import phonenumbers
 
 _DIGITS = re.compile(r"[1-9][0-9]{6,14}\Z")
+# What people put between the digits.
+_WRITTEN = re.compile(r"[\s().\-/\u2010-\u2015]+")
 # WhatsApp still names Mexican mobiles with the 1 that the country's plan gave up in 2019.
 _MEXICAN_MOBILE = re.compile(r"521(?=[0-9]{10}\Z)")
 # Meta's business-scoped user id: the country, "ENT" for one that a group of businesses shares, then
@@ -27,6 +29,12 @@ def is_e164_digits(text: str) -> bool:
     # Stricter than `is_possible_number`, which also takes what can only be dialled from next door.
     reason = phonenumbers.is_possible_number_with_reason(number)
     return reason == phonenumbers.ValidationResult.IS_POSSIBLE
+
+
+def plain(text: str) -> str:
+    """A number as people write it, `+91 98765-43210`, in plain digits; anything else as it is."""
+    digits = _WRITTEN.sub("", text).removeprefix("+")
+    return digits.removeprefix("00") if digits.isascii() and digits.isdigit() else text
 
 
 def is_user_id(text: str) -> bool:

@@ -3,6 +3,7 @@
 from messaging.models.figures import HourlyFigure
 from messaging.models.media import MediaFile, MediaUpload
 from messaging.models.messages import (
+    AddressBookEntry,
     Contact,
     Conversation,
     Dispatch,
@@ -17,6 +18,7 @@ from messaging.models.messages import (
 from messaging.models.polls import Poll, PollVote, SendSlot
 
 __all__ = [
+    "AddressBookEntry",
     "Contact",
     "Conversation",
     "Dispatch",

@@ -45,6 +45,19 @@ class Contact(models.Model):
         return self.name or self.phone or self.user_id
 
 
+class AddressBookEntry(models.Model):
+    """What a tenant itself says of a contact; WhatsApp's own name for it stays beside it."""
+
+    contact = models.OneToOneField(Contact, on_delete=models.CASCADE, primary_key=True, related_name="entry")
+    name = models.CharField(max_length=500, blank=True)
+    tags = models.JSONField(default=list)
+    metadata = models.JSONField(default=dict)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return self.name or str(self.contact_id)
+
+
 class ServiceWindow(models.Model):
     """Until when free-form messages may go to a contact: the last inbound message plus 24 hours.
 

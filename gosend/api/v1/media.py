@@ -1,32 +1,26 @@
 """Upload files to Meta, and download those that customers sent."""
 
 import hashlib
-from mmap import ACCESS_READ, mmap
 from typing import Any
-from urllib.parse import quote
 
 from django.conf import settings
-from django.core.files.storage import default_storage
-from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
+from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.http import FileResponse, QueryDict
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from pydantic import BaseModel, Field
-from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import MultiPartParser
 from rest_framework.response import Response
 
 from accounts import numbers
-from gosend.api import body, errors, json, schema
+from gosend.api import body, downloads, errors, json, schema
 from gosend.api.view import TenantRequest, TenantView
 from gosend.lib.errors import DomainError
 from gosend.whatsapp import files
 from gosend.whatsapp.errors import GraphError, Outcome
 from messaging import idempotency, inbound_media, media
 
-# Shown by a browser as they are; everything else is only ever saved.
-_SHOWN = ("image/", "audio/", "video/")
 _FORM = {
     "type": "object",
     "required": ["phone_number_id", "file"],
@@ -100,16 +94,7 @@ class MediaList(TenantView):
 class MediaDetail(TenantView):
     scopes = {"GET": "read"}
 
-    class AnyType(BaseContentNegotiation):
-        """A file has the type that it has, whatever the client would like."""
-
-        def select_parser(self, request: Any, parsers: Any) -> Any:
-            return parsers[0]
-
-        def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
-            return renderers[0], renderers[0].media_type
-
-    content_negotiation_class = AnyType  # type: ignore[assignment]
+    content_negotiation_class = downloads.AnyType  # type: ignore[assignment]
 
     @extend_schema(
         operation_id="v1.media.download",
@@ -129,30 +114,7 @@ class MediaDetail(TenantView):
         )
         if file is None:
             raise errors.NotFound("No file with this id in this project")
-        inbound_media.require_kept(file)
-        try:
-            stream = default_storage.open(file.path)
-        except FileNotFoundError as error:
-            raise inbound_media.MediaGone("The file is not kept any more") from error
-        response = FileResponse(stream)
-        for name, value in _headers(file.mime_type, file.filename, file.size or 0).items():
-            response[name] = value  # over what Django guesses from the path
-        return response
-
-
-def _headers(mime_type: str, filename: str, size: int) -> dict[str, str]:
-    plain = files.bare(mime_type)
-    is_plain = plain.isascii() and plain.isprintable() and plain.count("/") == 1
-    way = "inline" if plain.startswith(_SHOWN) and plain != "image/svg+xml" else "attachment"
-    name = filename or files.name_for(plain)
-    return {
-        "Content-Type": plain if is_plain else files.UNKNOWN,
-        "Content-Length": str(size),
-        "Content-Disposition": f"{way}; filename*=UTF-8''{quote(name, safe='')}",
-        "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": "sandbox; default-src 'none'",
-        "Cache-Control": "private, no-store",
-    }
+        return downloads.answer(file)
 
 
 def _checked(file: "UploadedFile[bytes]", *, stated: str) -> tuple[str, files.Data]:
@@ -166,7 +128,7 @@ def _checked(file: "UploadedFile[bytes]", *, stated: str) -> tuple[str, files.Da
     limit = files.LIMITS[kinds[0]].max_bytes
     if (file.size or 0) > limit:
         raise media.MediaTooLarge(str(files.too_large(kinds[0], limit)), details={"limit": limit})
-    data = _data(file)
+    data = body.uploaded(file)
     mime_type = media.check(kind=kinds[0], data=data)
     if mime_type != files.bare(stated):
         raise media.UnsupportedMedia(
@@ -174,14 +136,6 @@ def _checked(file: "UploadedFile[bytes]", *, stated: str) -> tuple[str, files.Da
             details={"field": "type", "value": mime_type},
         )
     return mime_type, data
-
-
-def _data(file: "UploadedFile[bytes]") -> files.Data:
-    """What was uploaded: in memory as it is, and looked at in place where Django put it on disk."""
-    if isinstance(file, TemporaryUploadedFile):
-        return mmap(file.fileno(), 0, access=ACCESS_READ)
-    data: bytes = file.read()
-    return data
 
 
 def _told(error: GraphError) -> DomainError:

@@ -1,0 +1,95 @@
+"""One person, however many of a project's business accounts know them."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet
+
+from accounts.models import ApiKey, BusinessAccount, PhoneNumber, Tenant
+from gosend.lib.errors import DomainError
+from messaging.models import AddressBookEntry, Contact, Message
+
+# What `merges` leaves behind of a contact that became part of another.
+_MERGED = "merged."
+
+
+class ContactUnknown(DomainError):
+    code = "contact_not_found"
+
+
+class ContactExists(DomainError):
+    code = "contact_exists"
+
+
+def rows(*, tenant: Tenant, environment: str) -> QuerySet[Contact]:
+    """Every contact of the project's test accounts, or of its live ones."""
+    is_test = environment == ApiKey.Environment.TEST
+    return Contact.objects.filter(tenant=tenant, business_account__is_sandbox=is_test)
+
+
+def once_each(*, tenant: Tenant, environment: str) -> QuerySet[Contact]:
+    """Each person by the oldest of their contacts, who wrote last first; with `last_at`."""
+    is_test = environment == ApiKey.Environment.TEST
+    accounts = BusinessAccount.objects.filter(tenant=tenant, is_sandbox=is_test).values("pk")
+    older = Contact.objects.filter(
+        business_account__in=accounts, phone=OuterRef("phone"), pk__lt=OuterRef("pk")
+    ).exclude(phone="")
+    people = rows(tenant=tenant, environment=environment).exclude(user_id__startswith=_MERGED)
+    return people.filter(~Exists(older)).annotate(last_at=Max("conversations__last_message_at"))
+
+
+def find(*, tenant: Tenant, environment: str, contact_id: int) -> Contact:
+    """Return a contact with its account; raises ContactUnknown."""
+    found = rows(tenant=tenant, environment=environment).filter(pk=contact_id)
+    contact = found.select_related("business_account", "entry").first()
+    if contact is None:
+        raise ContactUnknown("Contact not found")
+    return contact
+
+
+def by_phone(*, tenant: Tenant, environment: str, phone: str) -> Contact | None:
+    """The oldest contact with this number, or user id."""
+    found = rows(tenant=tenant, environment=environment).filter(Q(phone=phone) | Q(user_id=phone))
+    return found.select_related("business_account", "entry").order_by("pk").first()
+
+
+def kin(*, tenant: Tenant, environment: str, contacts: Collection[Contact]) -> dict[int, int]:
+    """Every contact that is one of these people → the one of these that it is."""
+    by_number = {contact.phone: contact.pk for contact in contacts if contact.phone}
+    same = rows(tenant=tenant, environment=environment).filter(phone__in=by_number)
+    found = {pk: by_number[phone] for pk, phone in same.values_list("pk", "phone")}
+    return found | {contact.pk: contact.pk for contact in contacts}
+
+
+def peers(contact: Contact) -> list[str]:
+    """What messages with a person are kept under."""
+    return [peer for peer in (contact.phone, contact.user_id) if peer]
+
+
+def messages(*, tenant: Tenant, environment: str, contact: Contact) -> QuerySet[Message]:
+    """All that was exchanged with a person, over all of the project's accounts."""
+    same = kin(tenant=tenant, environment=environment, contacts=[contact])
+    return tenant.messages.filter(peer__in=peers(contact), contact__in=list(same))
+
+
+def note(
+    *, tenant: Tenant, environment: str, number: PhoneNumber, phone: str, said: Mapping[str, Any]
+) -> tuple[Contact, bool]:
+    """Enter a person whom nobody wrote to yet; one who is known stays as they are. Says whether it is new."""
+    if known := by_phone(tenant=tenant, environment=environment, phone=phone):
+        return known, False
+    fresh = Contact(tenant=tenant, business_account=number.business_account, phone=phone)
+    # Of two who enter the same person at once the second makes no row.
+    Contact.objects.bulk_create([fresh], ignore_conflicts=True)
+    made = by_phone(tenant=tenant, environment=environment, phone=phone)
+    if made is None:
+        raise Contact.DoesNotExist("a contact was neither created nor found")
+    return describe(contact=made, said=said), True
+
+
+def describe(*, contact: Contact, said: Mapping[str, Any]) -> Contact:
+    """Write down what the project says of a contact: `name`, `tags`, `metadata`; the rest stays."""
+    if said:
+        entry, _ = AddressBookEntry.objects.update_or_create(contact=contact, defaults=dict(said))
+        contact.entry = entry
+    return contact
