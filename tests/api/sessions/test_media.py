@@ -111,7 +111,6 @@ def test_a_customers_file_is_downloaded_with_this_dialects_key(call: Call, numbe
 
     assert isinstance(response, FileResponse)
     assert response.getvalue() == b"%PDF-1"
-    response.close()
     assert response["Content-Type"] == "application/pdf"
     assert response["Content-Disposition"] == "attachment; filename*=UTF-8''bill.pdf"
     default_storage.delete(stored)
