@@ -337,8 +337,8 @@ _OWE = """
 WITH fresh AS MATERIALIZED (
     SELECT gosend_next_id() AS id, given.*
       FROM jsonb_to_recordset(%s::jsonb) AS given
-           (n int, tenant_id bigint, phone_number_id bigint, type text, message_id bigint, occurred_at timestamptz,
-            body text)
+           (n int, tenant_id bigint, phone_number_id bigint, type text, message_id bigint,
+            occurred_at timestamptz, body text)
 ), told AS (
     INSERT INTO webhooks_app_event (id, tenant_id, phone_number_id, type, message_id, occurred_at, body)
     SELECT id, tenant_id, phone_number_id, type, message_id, occurred_at, decode(body, 'base64') FROM fresh
