@@ -319,6 +319,14 @@ class SendSlotFactory(DjangoModelFactory[messaging.SendSlot]):
     at = LONG_AGO
 
 
+class AddressBookEntryFactory(DjangoModelFactory[messaging.AddressBookEntry]):
+    class Meta:
+        model = messaging.AddressBookEntry
+
+    contact = factory.SubFactory(ContactFactory)
+    name = "Ana of the bakery"
+
+
 class StatusReportFactory(DjangoModelFactory[messaging.StatusReport]):
     class Meta:
         model = messaging.StatusReport

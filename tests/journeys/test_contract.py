@@ -39,7 +39,7 @@ positive_data_acceptance.expected-statuses = ["2xx", "404", "409", "422"]
 include-name = "GET /v1/media/{media_id}"
 checks.content_type_conformance.enabled = false
 [[operations]]
-include-method = "POST"
+include-method = ["POST", "PATCH"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "403", "404", "409", "422"]
 """
 # Operations after which an object is gone, or another: they have objects of their own to do it to.
