@@ -23,7 +23,8 @@ def test_the_story_is_told(told: Told) -> None:
     for part in (
         "Failed", "131026", "Message undeliverable",
         "What to do:", "req_0123456789abcdef", "order-17",
-        "wamid.HBgNtold", "message.failed", "hooks.example.com", "no such customer", "Native", "Hola", "1 time",
+        "wamid.HBgNtold", "message.failed", "hooks.example.com", "no such customer", "Native",
+        "Hola", "1 time",
     ):  # fmt: skip
         assert part in html, part
 
