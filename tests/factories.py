@@ -380,3 +380,12 @@ class IdempotentAnswerFactory(DjangoModelFactory[messaging.IdempotentAnswer]):
     environment = "test"
     key = factory.Sequence(lambda n: f"key-{n}")
     fingerprint = hashlib.sha256(b"{}").digest()
+
+
+class SavedViewFactory(DjangoModelFactory[messaging.SavedView]):
+    class Meta:
+        model = messaging.SavedView
+
+    user = factory.SubFactory(UserFactory)
+    name = factory.Sequence(lambda n: f"View {n}")
+    query = "status=failed"
