@@ -327,6 +327,14 @@ class SendSlotFactory(DjangoModelFactory[messaging.SendSlot]):
     at = LONG_AGO
 
 
+class AddressBookEntryFactory(DjangoModelFactory[messaging.AddressBookEntry]):
+    class Meta:
+        model = messaging.AddressBookEntry
+
+    contact = factory.SubFactory(ContactFactory)
+    name = "Ana of the bakery"
+
+
 class StatusReportFactory(DjangoModelFactory[messaging.StatusReport]):
     class Meta:
         model = messaging.StatusReport
@@ -380,3 +388,12 @@ class IdempotentAnswerFactory(DjangoModelFactory[messaging.IdempotentAnswer]):
     environment = "test"
     key = factory.Sequence(lambda n: f"key-{n}")
     fingerprint = hashlib.sha256(b"{}").digest()
+
+
+class SavedViewFactory(DjangoModelFactory[messaging.SavedView]):
+    class Meta:
+        model = messaging.SavedView
+
+    user = factory.SubFactory(UserFactory)
+    name = factory.Sequence(lambda n: f"View {n}")
+    query = "status=failed"

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
 
 from accounts.models.staff import User
 from gosend.lib import encryption
@@ -64,6 +64,10 @@ class Tenant(models.Model):
                 condition=Q(conversation_inactive_minutes__range=(1, 1440)),
                 name="tenant_inactive_minutes_in_a_day",
             )
+        ]
+        indexes = [
+            models.Index(Lower("name"), name="tenant_of_name"),
+            models.Index(fields=["external_id"], condition=~Q(external_id=""), name="tenant_of_external_id"),
         ]
 
     def __str__(self) -> str:
@@ -363,6 +367,9 @@ class PhoneNumber(models.Model):
     )
     connected_at = models.DateTimeField(db_default=Now())
     created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [models.Index(fields=["display_phone_number_normalized"], name="number_of_digits")]
 
     def __str__(self) -> str:
         return self.display_phone_number
