@@ -8,6 +8,8 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.http import HttpRequest
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from accounts import access, second_factor
@@ -28,6 +30,8 @@ from accounts.models import (
 from accounts.tenant_page import TenantAdmin
 
 admin.site.unregister(Group)
+# django-otp's own pages show secrets to whoever may change a device; a reset is all that is needed.
+admin.site.unregister([TOTPDevice, StaticDevice])
 
 
 class _Secret(forms.CharField):
