@@ -14,7 +14,7 @@ from gosend.lib import doorbell, http, logs, metrics
 from gosend.whatsapp import errors, links
 from gosend.whatsapp.client import GraphClient
 from gosend.whatsapp.errors import GraphError
-from messaging import claims, media, throughput
+from messaging import claims, media, pacing, throughput
 from messaging.claims import Answer, Claim, Intent, Linked
 from messaging.models import Dispatch, Message
 
@@ -82,6 +82,8 @@ def _drain(number_id: int, *, deadline: float) -> int:
             doorbell.ring("messaging.drain", number_id=number_id)
             break
         grant = throughput.take(number=number, most=due)
+        if not grant.count and pacing.held_seconds(number):
+            break  # the sweep comes back to it when the time is over
         if not grant.count:
             doorbell.ring_later("messaging.drain", seconds=_REFILL_SECONDS, number_id=number_id)
             break
@@ -91,6 +93,7 @@ def _drain(number_id: int, *, deadline: float) -> int:
             break
         _send(client, taken)
         total += len(taken)
+        number.refresh_from_db(fields=pacing.FIELDS)
     return total
 
 
@@ -126,10 +129,11 @@ def _send(client: GraphClient, taken: list[Claim]) -> None:
 def _hand_over(client: GraphClient, intents: list[Intent]) -> None:
     for intent, answer in zip(intents, _call_all(client, intents), strict=True):
         try:
-            claims.record(intent, answer)
+            claims.record(intent, pacing.judged(answer))
+            pacing.heed(intent.message.phone_number, answer)
         except Exception:
             # The lease will end and the row become unknown; the others' answers must still be kept.
-            log.exception("the outcome of message %s could not be recorded", intent.message.pk)
+            log.exception("the outcome of message %s could not be recorded or heeded", intent.message.pk)
 
 
 def _call_all(client: GraphClient, intents: list[Intent]) -> Iterator[Answer]:
