@@ -270,6 +270,9 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "GoSend",
     "SITE_SYMBOL": "forum",
     "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "messaging.console.home.dashboard",
+    "STYLES": [f"{STATIC_URL}gosend/console.css"],
+    "SCRIPTS": [f"{STATIC_URL}gosend/console.js"],
 }
 
 # --- REST framework -----------------------------------------------------------------------------

@@ -135,6 +135,7 @@ def test_nothing_that_is_sent_breaks_what_the_document_says(
     client_of: Client, document: Path, config: Path, settings: Settings, tmp_path: Path
 ) -> None:
     settings.API_RATE_LIMITS = dict.fromkeys(settings.API_RATE_LIMITS, 100_000)
+    settings.API_DAILY_LIMITS = dict.fromkeys(settings.API_DAILY_LIMITS, 100_000_000)
 
     done = subprocess.run(  # noqa: S603
         [
