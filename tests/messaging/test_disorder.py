@@ -62,7 +62,7 @@ def _histories(draw: st.DrawFn) -> tuple[list[str], list[list[str]]]:
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )  # Each example makes a message of its own, so the number may be shared.
 @given(history=_histories())
 def test_duplicates_and_disorder_change_nothing(
