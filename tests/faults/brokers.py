@@ -112,6 +112,9 @@ def refuses(run: Run) -> None:
             world.redis.kill()
             world.redis.start()
             wait_until(lambda: _is_well(world), seconds=30, what="readiness is ok again")
+            time.sleep(1.0)
+            if ended := world.raise_the_dead():
+                run.note(f"{what}: {ended} of two workers and beat gave up; a supervisor starts them anew")
             world.drain(seconds=120 * run.slack)
             times = sorted(message["at"] for message in world.meta_received())
             over = overshoot(times, rate=80 * 8, burst=80 * 8)

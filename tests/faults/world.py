@@ -280,6 +280,17 @@ class World:
         if number == signal.SIGKILL and pid in self.workers:
             self.workers.remove(pid)
 
+    def raise_the_dead(self) -> int:
+        """Start anew each worker, and beat, that ended by itself, as a supervisor does; return how many."""
+        dead = [pid for pid in self.workers if not self.nursery.lives(pid)]
+        for pid in dead:
+            self.workers.remove(pid)
+            self.start_worker()
+        if self._has_beat and not self.nursery.lives(self.beat):
+            self.start_beat()
+            return len(dead) + 1
+        return len(dead)
+
     def kill_workers(self) -> None:
         for pid in list(self.workers):
             self.kill_worker(pid)
