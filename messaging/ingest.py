@@ -29,7 +29,7 @@ _RENEW_SECONDS = 5.0
 def store(*, body: bytes, app: MetaApp | None, is_sandbox: bool) -> None:
     """Keep a verified callback before anything is read from it; the same bytes are kept once."""
     with connection.cursor() as cursor:
-        cursor.execute(_STORE, [app and app.pk, is_sandbox, body, hashlib.sha256(body).digest()])
+        cursor.execute(_STORE, [app.pk if app else None, is_sandbox, body, hashlib.sha256(body).digest()])
     doorbell.ring("messaging.ingest")
 
 

@@ -4,12 +4,12 @@ import logging
 import re
 import time
 from collections.abc import Callable
-from typing import Any
 
 from django.conf import settings
 from django.core.handlers.exception import response_for_exception
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.template.response import SimpleTemplateResponse
 from django.urls import resolve
 
 from gosend.lib import ids, logs, metrics
@@ -98,11 +98,13 @@ class ProgramsMiddleware:
         return response
 
 
-def _view_of(request: HttpRequest) -> Any:
+def _view_of(request: HttpRequest) -> HttpResponseBase:
     match = resolve(request.path_info)
     request.resolver_match = match
-    response = match.func(request, *match.args, **match.kwargs)
-    return response.render() if hasattr(response, "render") else response
+    response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
+    if isinstance(response, SimpleTemplateResponse):
+        response.render()
+    return response
 
 
 def _count(method: str | None, route: str, status: int, seconds: float) -> None:
