@@ -78,7 +78,7 @@ def test_a_claim_that_finds_nothing_costs_one_query(
         assert deliver.claim_due(limit=16) == []
 
 
-@pytest.mark.parametrize(("answer", "count"), [(200, 4), (500, 6)])
+@pytest.mark.parametrize(("answer", "count"), [(200, 3), (500, 5)])
 def test_recording_costs_few_queries(
     number: PhoneNumber,
     endpoint: WebhookEndpoint,
