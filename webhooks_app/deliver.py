@@ -208,8 +208,7 @@ def claim_due(
     token = uuid.uuid4()
     lease = settings.CLAIM_LEASE_SECONDS if lease_seconds is None else lease_seconds
     with connection.cursor() as cursor:
-        parameters = {"token": token, "lease": lease, "limit": limit, "per_endpoint": per_endpoint}
-        cursor.execute(_CLAIM, parameters)
+        cursor.execute(_CLAIM, {"token": token, "lease": lease, "limit": limit, "per_endpoint": per_endpoint})
         claimed: dict[int, datetime] = dict(cursor.fetchall())
     if not claimed:
         return []

@@ -17,7 +17,7 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.models import PhoneNumber, Tenant
 from tests.webhooks_app import receiver as receivers
 from tests.webhooks_app.conftest import Publish
-from webhooks_app import deliver, endpoints
+from webhooks_app import deliver, endpoints, outcomes
 from webhooks_app.models import Attempt, Delivery, WebhookEndpoint
 
 
@@ -92,7 +92,7 @@ def test_recording_costs_few_queries(
 
     # Two of them are the savepoint that stands for the transaction in this test.
     with django_assert_num_queries(count):
-        assert deliver.record(claim, deliver.Answer(status=answer, duration_ms=1))
+        assert deliver.record(claim, outcomes.Answer(status=answer, duration_ms=1))
 
 
 def test_a_dead_workers_delivery_is_made_again_after_the_lease_with_the_same_bytes(
@@ -120,9 +120,9 @@ def test_a_worker_that_lost_its_claim_records_nothing(
     _expire_leases()
     [quick] = deliver.claim_due(limit=1)
 
-    assert deliver.record(slow, deliver.Answer(status=500, duration_ms=1)) is False
-    assert deliver.record(quick, deliver.Answer(status=200, duration_ms=1)) is True
-    assert deliver.record(slow, deliver.Answer(status=200, duration_ms=1)) is False
+    assert deliver.record(slow, outcomes.Answer(status=500, duration_ms=1)) is False
+    assert deliver.record(quick, outcomes.Answer(status=200, duration_ms=1)) is True
+    assert deliver.record(slow, outcomes.Answer(status=200, duration_ms=1)) is False
 
     delivery.refresh_from_db()
     endpoint.refresh_from_db()

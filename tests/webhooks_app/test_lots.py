@@ -48,7 +48,7 @@ def test_recording_many_costs_one_statement(
     for _ in range(count):
         publish(number)
     claims = deliver.claim_due(limit=count, per_endpoint=count)
-    good = deliver.Answer(status=200, duration_ms=1)
+    good = outcomes.Answer(status=200, duration_ms=1)
 
     # Two more are the savepoint that stands for the transaction in this test.
     with django_assert_num_queries(1 + 2):
@@ -61,7 +61,7 @@ def test_an_endpoint_that_failed_is_tried_with_one_at_a_time_until_one_succeeds(
     for _ in range(12):
         publish(number)
     failed, *_ = deliver.claim_due(limit=4)
-    assert deliver.record(failed, deliver.Answer(status=503, duration_ms=1))
+    assert deliver.record(failed, outcomes.Answer(status=503, duration_ms=1))
     Delivery.objects.filter(claim_token__isnull=False).update(
         claim_token=None, lease_expires_at=None, next_attempt_at=Now()
     )
@@ -69,7 +69,7 @@ def test_an_endpoint_that_failed_is_tried_with_one_at_a_time_until_one_succeeds(
     [probe] = deliver.claim_due(limit=16)
     assert deliver.claim_due(limit=16) == []
 
-    assert deliver.record(probe, deliver.Answer(status=200, duration_ms=1))
+    assert deliver.record(probe, outcomes.Answer(status=200, duration_ms=1))
     assert len(deliver.claim_due(limit=16)) == deliver.PER_ENDPOINT
 
 
@@ -143,7 +143,7 @@ def test_one_that_cannot_be_recorded_costs_the_others_nothing(
 ) -> None:
     for _ in range(3):
         publish(number)
-    good = deliver.Answer(status=200, duration_ms=1)
+    good = outcomes.Answer(status=200, duration_ms=1)
     bad = replace(good, duration_ms=2**40)
     first, second, third = deliver.claim_due(limit=3)
 
