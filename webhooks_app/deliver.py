@@ -37,6 +37,8 @@ _KEEP_BYTES = 2048
 _MAX_BYTES = 65_536
 # Deliveries held at once at the most, on the wire and waiting for a thread, and recorded together.
 _MAX_LOT = 128
+# Half a lot used up within so many seconds: the next one may be larger.
+_QUICK_SECONDS = 0.5
 # Seconds that an answer may wait for others, to be recorded with them.
 _GATHER_SECONDS = 0.02
 # Seconds of a lease kept for recording: what has waited too long to be done in time is handed back.
@@ -44,6 +46,18 @@ _MARGIN_SECONDS = 5
 _USER_AGENT = "GoSend-Webhooks/1"
 # What an attempt needs to know besides the delivery.
 _NEEDED = ("endpoint", "endpoint__tenant", "event")
+_READ = (
+    "tenant_id",
+    "endpoint_id",
+    "event__type",
+    "event__body",
+    "delivery_id",
+    "attempt_count",
+    "attempts_before",
+    "trigger",
+    "replay_id",
+    "claim_count",
+)
 
 # Endpoints first, one jump of the index each, then a few deliveries of each: so a long queue costs
 # the others nothing. What is claimed falls due again when its lease ends.
@@ -145,7 +159,8 @@ class _Run:
         if held and is_early and (not self._after_look or held > self._after_look // 2):
             return 0
         if held <= self._lot // 2:
-            self._lot = min(2 * self._lot, _MAX_LOT) if is_early else max(self._lot // 2, THREADS)
+            is_quick = now - self._looked_at < _QUICK_SECONDS
+            self._lot = min(2 * self._lot, _MAX_LOT) if is_quick else max(self._lot // 2, THREADS)
         claims = claim_due(limit=self._lot - held, per_endpoint=PER_ENDPOINT * self._lot // THREADS)
         for claim in claims:
             self._waiting.setdefault(claim.delivery.endpoint_id, deque()).append((claim, now))
@@ -212,8 +227,15 @@ def claim_due(
         claimed: dict[int, datetime] = dict(cursor.fetchall())
     if not claimed:
         return []
-    rows = Delivery.objects.select_related(*_NEEDED).filter(pk__in=claimed)
-    return [Claim(row, token, claimed[row.pk]) for row in rows]
+    rows = list(Delivery.objects.select_related("event").only(*_READ).filter(pk__in=claimed))
+    # Each endpoint once, however many of its deliveries there are.
+    endpoints = WebhookEndpoint.objects.select_related("tenant").in_bulk({row.endpoint_id for row in rows})
+    claims = []
+    for row in rows:
+        if endpoint := endpoints.get(row.endpoint_id):
+            row.endpoint = endpoint
+            claims.append(Claim(row, token, claimed[row.pk]))
+    return claims
 
 
 def release(claims: Collection[Claim]) -> None:
