@@ -5,6 +5,7 @@ in PostgreSQL while Redis is away; in either a batch costs one exchange.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.db import connection
 
@@ -66,7 +67,7 @@ def forget_past() -> int:
     """Drop the budgets that are whole again, a batch of them; return how many."""
     with connection.cursor() as cursor:
         cursor.execute(_FORGET, [_FORGET_BATCH])
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def _key(number: PhoneNumber, peer: str) -> str:
@@ -81,7 +82,7 @@ def _take_in_database(number_id: int, peers: Sequence[str]) -> dict[str, int]:
 
 def _put_off(number_id: int, late: Sequence[tuple[Draft, int]]) -> None:
     claims = [draft.claim for draft, _ in late]
-    parameters = {
+    parameters: dict[str, Any] = {
         "number": number_id,
         "ids": [claim.message_id for claim in claims],
         "tokens": [claim.token for claim in claims],

@@ -168,7 +168,7 @@ def take_in_redis(
     `interval` is in microseconds. None without Redis, or while it is in trouble: the caller then
     counts elsewhere.
     """
-    answer = _ask(_SCRIPT, [key], [interval, burst * interval, least, most])
+    answer = _ask(_SCRIPT, [key], [interval, burst * interval, least, most], numbers=3)
     return None if answer is None else (answer[0], answer[1], answer[2])
 
 
@@ -177,16 +177,19 @@ def take_each_in_redis(*, keys: Sequence[str], interval: int, burst: int) -> lis
 
     None as in `take_in_redis`.
     """
-    return _ask(_EACH_SCRIPT, keys, [interval, burst * interval])
+    return _ask(_EACH_SCRIPT, keys, [interval, burst * interval], numbers=len(keys))
 
 
-def _ask(script: str, keys: Sequence[str], args: list[int]) -> list[int] | None:
+def _ask(script: str, keys: Sequence[str], args: list[int], *, numbers: int) -> list[int] | None:
     url = settings.REDIS_URL
     if not url or time.monotonic() < _trouble(url).pause_until:
         return None
     try:
         answer = _script(url, script)(keys=[f"gosend:limit:{key}" for key in keys], args=args)
-        return [int(number) for number in answer]
+        found = [int(number) for number in answer]
+        if len(found) != numbers:
+            raise ValueError("an answer of another length")
+        return found
     except (redis.RedisError, OSError, ValueError, TypeError) as error:
         _trouble(url).note(error)
         return None

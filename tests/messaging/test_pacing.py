@@ -43,7 +43,7 @@ def test_too_fast_halves_the_rate_once_a_second_and_a_minute_brings_it_back(numb
     rates = []
     for seconds in (0, 15, 60):
         _earlier(number, "slowed_at", seconds)
-        rates.append(pacing.slowed(number, 80))
+        rates.append(pacing.slowed(number, 80) or 0)
     assert [abs(rate - wanted) <= 1 for rate, wanted in zip(rates, (40, 60, 80), strict=True)] == [True] * 3
     assert pacing.slowed(number, None) is None
 
