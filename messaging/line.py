@@ -12,6 +12,7 @@ from django.db import InterfaceError, OperationalError, connection, connections
 
 from accounts.models import PhoneNumber
 from gosend.whatsapp.client import GraphClient
+from gosend.whatsapp.errors import GraphError
 from messaging import claims, intents, media, outcomes, pacing, pairs, throughput
 from messaging.flight import Flight
 from messaging.intents import Draft, Intent
@@ -102,6 +103,7 @@ class Line:
 
     def _land(self) -> None:
         landed = self._flight.landed(most=_INTENTS_AT_LEAST, seconds=_WAIT_SECONDS)
+        pairs.heed(number=self._number, landed=landed)
         now = time.monotonic()
         if landed and not self._answers:
             self._answered_at = now
@@ -113,10 +115,12 @@ class Line:
     def _keep(self) -> None:
         kept, self._answers = self._answers, []
         for one in kept:
-            pacing.judge(one.answer, attempt=one.intent.attempt)
+            pacing.judged(one.answer)
         outcomes.keep(kept)
         for one in kept:
-            pacing.heed(self._number, one.answer, message_id=one.intent.claim.message_id)
+            pacing.heed(self._number, one.answer)
+        if any(isinstance(one.answer, GraphError) for one in kept):
+            self._number.refresh_from_db(fields=pacing.FIELDS)
 
     # --- Messages that name files by link: those are at Meta before anything is intended -----------
     def _start_bringing(self, draft: Draft) -> None:

@@ -17,8 +17,6 @@ from accounts.models import PhoneNumber
 from gosend.lib import metrics
 from gosend.whatsapp.client import Accepted
 from gosend.whatsapp.errors import GraphError, Outcome
-from messaging import pairs
-from messaging.models import Dispatch
 from webhooks_app import events
 
 log = logging.getLogger(__name__)
@@ -31,7 +29,6 @@ _TOO_FAST = 130429
 _SPAM = 131048
 _ACCOUNT_CALLS = frozenset({4, 80007})
 _DEAD_TOKEN = frozenset({0, 190})
-_PAIR = 131056
 # Why numbers pause that pause together.
 _OF_ACCOUNT = ("token", "account_calls")
 
@@ -71,45 +68,34 @@ def share_of(number: PhoneNumber) -> float:
     return min(1.0, number.slowed_to + passed / _RECOVERY_SECONDS)
 
 
-def judge(answer: Accepted | GraphError, *, attempt: int) -> None:
-    """Correct an answer before it is recorded.
-
-    With a dead token nothing can have been sent: the message is to wait, as good as before. What is too
-    much for a person waits 4 seconds to the power of its tries, as Meta asks.
-    """
-    if not isinstance(answer, GraphError):
-        return
-    if answer.code in _DEAD_TOKEN:
+def judged(answer: Accepted | GraphError) -> Accepted | GraphError:
+    """The answer as it is to be recorded: with a dead token nothing was sent, and the message is to wait."""
+    if isinstance(answer, GraphError) and answer.code in _DEAD_TOKEN:
         answer.outcome, answer.retry_after = Outcome.NOT_SENT, _PROBE_SECONDS
-    elif answer.code == _PAIR:
-        answer.retry_after = min(4.0 ** min(attempt, 8), _PROBE_SECONDS)
+    return answer
 
 
-def heed(number: PhoneNumber, answer: Accepted | GraphError, *, message_id: int) -> None:
+def heed(number: PhoneNumber, answer: Accepted | GraphError) -> None:
     """Slow down or pause as Meta's answer asks; call it when the answer is recorded.
 
     Trouble with it never raises: the outcomes of other messages must still be kept.
     """
     try:
         with transaction.atomic():
-            _heed(number, answer, message_id)
+            _heed(number, answer)
     except Exception:
-        log.exception("Meta's answer to message %s could not be heeded", message_id)
+        log.exception("Meta's answer could not be heeded on number %s", number.pk)
 
 
-def _heed(number: PhoneNumber, answer: Accepted | GraphError, message_id: int) -> None:
-    if isinstance(answer, Accepted):
+def _heed(number: PhoneNumber, answer: Accepted | GraphError) -> None:
+    if isinstance(answer, GraphError):
+        if answer.code == _TOO_FAST:
+            _slow(number)
+        else:
+            _stop(number, answer)
+    elif number.held_for and not held_seconds(number):
         # During a pause it is the answer to a call that was in the air before.
-        if number.held_for and not held_seconds(number):
-            _release(number)
-    elif answer.code == _TOO_FAST:
-        _slow(number)
-    elif answer.code == _PAIR:
-        mine = Dispatch.objects.filter(message_id=message_id, phone_number=number)
-        for peer in mine.values_list("peer", flat=True):
-            pairs.exhaust(number=number, peer=peer)
-    else:
-        _stop(number, answer)
+        _release(number)
 
 
 def _stop(number: PhoneNumber, answer: GraphError) -> None:

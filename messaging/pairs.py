@@ -11,9 +11,14 @@ from django.db import connection
 
 from accounts.models import PhoneNumber
 from gosend.lib import metrics, rate_limit
+from gosend.whatsapp.errors import GraphError
 from messaging.intents import Draft
+from messaging.models import Dispatch
+from messaging.outcomes import Landed
 
 BURST = 45
+_TOO_MANY = 131056
+_LONGEST_SECONDS = 300.0
 _INTERVAL = 6_000_000  # microseconds
 _CAPACITY = BURST * _INTERVAL
 # Redis and the database read two clocks; whoever comes back so much later is not early by either.
@@ -45,6 +50,19 @@ def admit(*, number: PhoneNumber, drafts: Sequence[Draft]) -> list[Draft]:
         metrics.LIMITS.add("pair", where, "denied", amount=len(late))
         _put_off(number.pk, late)
     return [draft for draft, wait in zip(drafts, waits, strict=True) if not wait]
+
+
+def heed(*, number: PhoneNumber, landed: Sequence[Landed]) -> None:
+    """Where Meta says that a person has had enough (131056): 4 seconds to the power of the tries, as it asks.
+
+    To be called before the answers are recorded; no statement where Meta says nothing of the kind.
+    """
+    for one in landed:
+        if isinstance(one.answer, GraphError) and one.answer.code == _TOO_MANY:
+            one.answer.retry_after = min(4.0 ** min(one.intent.attempt, 8), _LONGEST_SECONDS)
+            row = Dispatch.objects.filter(message_id=one.intent.claim.message_id, phone_number=number)
+            for peer in row.values_list("peer", flat=True):
+                exhaust(number=number, peer=peer)
 
 
 def exhaust(*, number: PhoneNumber, peer: str) -> None:

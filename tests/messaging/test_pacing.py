@@ -18,8 +18,8 @@ TAKEN = Accepted(wamid="wamid.1")
 
 def _say(number: PhoneNumber, code: int, *, retry_after: float | None = None) -> errors.GraphError:
     answer = errors.GraphError(errors.explain(code=code), code=code, retry_after=retry_after)
-    pacing.judge(answer, attempt=2)
-    pacing.heed(number, answer, message_id=1)
+    pacing.judged(answer)
+    pacing.heed(number, answer)
     return answer
 
 
@@ -96,16 +96,11 @@ def test_what_needs_care_pauses_with_one_alert_and_one_success_lets_the_rest_go(
     sibling.refresh_from_db()
     assert (sibling.held_for == reason) is (reason == "token")
 
-    pacing.heed(number, TAKEN, message_id=1)  # from before the pause
+    pacing.heed(number, TAKEN)  # from before the pause
     assert throughput.take(number=number, most=9).count == 0
     _earlier(number, "held_until", 1)
     assert throughput.take(number=number, most=9).count == 1
-    pacing.heed(number, TAKEN, message_id=1)
+    pacing.heed(number, TAKEN)
     assert throughput.take(number=number, most=9).count == 9
     sibling.refresh_from_db()
     assert (sibling.held_for, sibling.held_until) == ("", None)
-
-
-def test_too_much_for_one_person_waits_four_seconds_to_the_power_of_its_tries(number: PhoneNumber) -> None:
-    assert _say(number, 131056).retry_after == 16
-    assert throughput.take(number=number, most=9).count == 9

@@ -12,8 +12,11 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import PhoneNumber
-from gosend.whatsapp import content, errors
-from messaging import claims, deliver, intents, pacing, pairs, send
+from gosend.whatsapp import content
+from gosend.whatsapp.client import GraphClient
+from gosend.whatsapp.wire import GraphRequest, GraphResponse
+from messaging import claims, deliver, intents, pairs, send
+from messaging.line import Line
 from messaging.models import Dispatch, Message, PairBudget
 from tests import factories
 
@@ -116,14 +119,19 @@ def test_without_redis_many_people_cost_one_statement(
 
 @pytest.mark.usefixtures("store")
 def test_metas_131056_takes_what_was_left_of_the_burst(send_text: SendText, number: PhoneNumber) -> None:
-    message = send_text(to=CHATTY, is_async=True)
-    refusal = errors.GraphError(errors.explain(code=131056), code=131056)
+    body = b'{"error": {"code": 131056, "message": "Pair rate limit hit"}}'
 
-    pacing.judge(refusal, attempt=2)
-    pacing.heed(number, refusal, message_id=message.pk)
+    def meta(_: GraphRequest) -> GraphResponse:
+        return GraphResponse(status=400, body=body)
 
-    assert refusal.retry_after == 16
-    assert pairs.admit(number=number, drafts=_drafts(message)) == []
+    first, second = (send_text(to=CHATTY, body=text, is_async=True) for text in "12")
+    with Line(client=GraphClient(transport=meta, token="t"), number=number, here=True) as line:
+        line.add([claim for claim in [claims.take_one(message_id=first.pk)] if claim])
+        line.turn()
+
+    assert 3 < _waits(CHATTY)[0] < 4.1
+    Dispatch.objects.filter(message=first).delete()
+    assert pairs.admit(number=number, drafts=_drafts(second)) == []
 
 
 def test_a_budget_that_is_whole_again_is_forgotten(number: PhoneNumber) -> None:
