@@ -4,10 +4,11 @@ Source: developers.facebook.com/docs/whatsapp/cloud-api/overview, pair rate limi
 in PostgreSQL while Redis is away; in either a batch costs one exchange.
 """
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 from accounts.models import PhoneNumber
 from gosend.lib import metrics, rate_limit
@@ -15,6 +16,8 @@ from gosend.whatsapp.errors import GraphError
 from messaging.intents import Draft
 from messaging.models import Dispatch
 from messaging.outcomes import Landed
+
+log = logging.getLogger(__name__)
 
 BURST = 45
 _TOO_MANY = 131056
@@ -56,13 +59,22 @@ def heed(*, number: PhoneNumber, landed: Sequence[Landed]) -> None:
     """Where Meta says that a person has had enough (131056): 4 seconds to the power of the tries, as it asks.
 
     To be called before the answers are recorded; no statement where Meta says nothing of the kind.
+    Trouble with it never raises: the answers must still be recorded.
     """
     for one in landed:
         if isinstance(one.answer, GraphError) and one.answer.code == _TOO_MANY:
             one.answer.retry_after = min(4.0 ** min(one.intent.attempt, 8), _LONGEST_SECONDS)
-            row = Dispatch.objects.filter(message_id=one.intent.claim.message_id, phone_number=number)
-            for peer in row.values_list("peer", flat=True):
-                exhaust(number=number, peer=peer)
+            try:
+                with transaction.atomic():
+                    _exhaust_peer_of(number, one.intent.claim.message_id)
+            except Exception:
+                log.exception("the pair of message %s could not be paused", one.intent.claim.message_id)
+
+
+def _exhaust_peer_of(number: PhoneNumber, message_id: int) -> None:
+    row = Dispatch.objects.filter(message_id=message_id, phone_number=number)
+    for peer in row.values_list("peer", flat=True):
+        exhaust(number=number, peer=peer)
 
 
 def exhaust(*, number: PhoneNumber, peer: str) -> None:
