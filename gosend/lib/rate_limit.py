@@ -4,6 +4,7 @@ import logging
 import math
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -45,6 +46,21 @@ if full_at <= now then
 end
 redis.call('SET', KEYS[1], string.format('%.0f', full_at), 'PX', math.ceil((full_at - now) / 1000) + 1)
 return {taken, 0, full_at - now}
+"""
+# One from each of many buckets of the same kind. Answers, for each, microseconds until it can be had.
+_EACH_SCRIPT = """
+local clock = redis.call('TIME')
+local now = clock[1] * 1000000 + clock[2]
+local interval, capacity = tonumber(ARGV[1]), tonumber(ARGV[2])
+local waits = {}
+for place, key in ipairs(KEYS) do
+  local full_at = math.max(tonumber(redis.call('GET', key) or 0), now) + interval
+  waits[place] = math.max(0, full_at - capacity - now)
+  if waits[place] == 0 then
+    redis.call('SET', key, string.format('%.0f', full_at), 'PX', math.ceil((full_at - now) / 1000) + 1)
+  end
+end
+return waits
 """
 
 
@@ -132,7 +148,7 @@ def _trouble(_url: str) -> _Trouble:
 
 
 @lru_cache(maxsize=8)
-def _script(url: str) -> Any:
+def _script(url: str, text: str = _SCRIPT) -> Any:
     client = redis.Redis.from_url(
         url,
         socket_timeout=_REDIS_SECONDS,
@@ -141,7 +157,7 @@ def _script(url: str) -> Any:
         protocol=2,  # no handshake: each of its round trips would have the whole budget
         driver_info=None,
     )
-    return client.register_script(_SCRIPT)
+    return client.register_script(text)
 
 
 def take_in_redis(
@@ -152,14 +168,28 @@ def take_in_redis(
     `interval` is in microseconds. None without Redis, or while it is in trouble: the caller then
     counts elsewhere.
     """
+    answer = _ask(_SCRIPT, [key], [interval, burst * interval, least, most], numbers=3)
+    return None if answer is None else (answer[0], answer[1], answer[2])
+
+
+def take_each_in_redis(*, keys: Sequence[str], interval: int, burst: int) -> list[int] | None:
+    """Take one from each bucket that holds one, in one exchange; microseconds to wait for each, 0 if taken.
+
+    None as in `take_in_redis`.
+    """
+    return _ask(_EACH_SCRIPT, keys, [interval, burst * interval], numbers=len(keys))
+
+
+def _ask(script: str, keys: Sequence[str], args: list[int], *, numbers: int) -> list[int] | None:
     url = settings.REDIS_URL
     if not url or time.monotonic() < _trouble(url).pause_until:
         return None
     try:
-        taken, wait, until_full = _script(url)(
-            keys=[f"gosend:limit:{key}"], args=[interval, burst * interval, least, most]
-        )
+        answer = _script(url, script)(keys=[f"gosend:limit:{key}" for key in keys], args=args)
+        found = [int(number) for number in answer]
+        if len(found) != numbers:
+            raise ValueError("an answer of another length")
+        return found
     except (redis.RedisError, OSError, ValueError, TypeError) as error:
         _trouble(url).note(error)
         return None
-    return taken, wait, until_full
