@@ -117,10 +117,14 @@ class Line:
         for one in kept:
             pacing.judged(one.answer)
         outcomes.keep(kept)
-        for one in kept:
-            pacing.heed(self._number, one.answer)
-        if any(isinstance(one.answer, GraphError) for one in kept):
-            self._number.refresh_from_db(fields=pacing.FIELDS)
+        try:
+            for one in kept:
+                pacing.heed(self._number, one.answer)
+            if any(isinstance(one.answer, GraphError) for one in kept):
+                self._number.refresh_from_db(fields=pacing.FIELDS)
+        except Exception:
+            # Meta will say it again; those still in the air must be kept whatever happens here.
+            log.exception("the pace of number %s could not be set", self._number.pk)
 
     # --- Messages that name files by link: those are at Meta before anything is intended -----------
     def _start_bringing(self, draft: Draft) -> None:
