@@ -31,7 +31,7 @@ def gather(run: Run, world: World, *, count: int, number: str) -> list[Letter]:
     return world.post_office.take_away()
 
 
-@scenario("F20", "240 callbacks a second, each three times, shuffled, one in twenty badly signed", quick=True)
+@scenario("F20", "240 callbacks a second, each three times, shuffled, one in twenty badly signed")
 def storm(run: Run) -> None:
     count = run.pick(quick=60, full=400)
     with run.world(workers=2) as world:

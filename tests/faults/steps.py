@@ -47,6 +47,7 @@ def each_step(run: Run) -> None:
                 doubted |= _die_in_worker(run, world, step)
         for point, kept in (("accept before commit", 0), ("accept after commit", 1)):
             _die_in_web(run, world, point, kept)
+        world.start_worker()
         observe.recovered_by_report(run, world, doubted)
         run.settle(world, ever_unknown=doubted)
 
