@@ -49,3 +49,12 @@ def report_beat(**_: Any) -> None:
 
     log.info("beat started")
     heartbeat.start("beat")
+
+
+@signals.task_success.connect
+def note_sweep(sender: Any = None, **_: Any) -> None:
+    """What beat asks for and a worker finished: the proof that both are at work."""
+    from gosend.lib import heartbeat  # noqa: PLC0415 -- the settings are read by then
+
+    if sender is not None and sender.name in settings.CELERY_BEAT_SCHEDULE:
+        heartbeat.note_sweep(sender.name)

@@ -34,6 +34,7 @@ def message_received(
         number=message.phone_number,
         type="message.received",
         occurred_at=message.created_at,
+        message_id=message.pk,
         data={
             "message": {**meta_message, "gosendapi": ours},
             "conversation": _conversation(conversation),
@@ -70,6 +71,7 @@ def statuses_reported(*, reports: Sequence[Report]) -> None:
             f"message.{one.status}",
             one.at,
             _status_data(one.message, bodies.get(one.message.pk, {}), one.at),
+            message_id=one.message.pk,
         )
         for one in told
     ]

@@ -6,12 +6,17 @@ from typing import Any
 
 import orjson
 
-# Escapes of what PostgreSQL does not store: NUL, and surrogates, which may stand alone.
-_UNSTORABLE = re.compile(rb"\\u(?:0000|d[89a-f])", re.IGNORECASE)
+# Escapes of what PostgreSQL does not store: NUL, and surrogates, which may stand alone. And numbers that it
+# would hand back as integers longer than a writer of JSON takes.
+_UNSTORABLE = re.compile(rb"\\u(?:0000|d[89a-f])|[0-9]e\+?[0-9]{2}|[0-9]{19}", re.IGNORECASE)
+_BEYOND = 2**63
 
 
 def read(body: bytes) -> Any:
-    """Return the JSON value, None for no JSON: NUL and half an emoji become U+FFFD, not a lost item."""
+    """Return the JSON value, None for no JSON.
+
+    NUL and half an emoji become U+FFFD, an endless number its digits as text: no item is lost by them.
+    """
     if not _UNSTORABLE.search(body):
         try:
             return orjson.loads(body)
@@ -29,6 +34,8 @@ def _storable(value: Any) -> Any:
             return value.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         case list():
             return [_storable(item) for item in value]
+        case float() | int() if not -_BEYOND < value < _BEYOND:
+            return str(value)
         case dict():
             return {_storable(key): _storable(item) for key, item in value.items()}
     return value

@@ -200,6 +200,14 @@ class TemplateFactory(DjangoModelFactory[templates.Template]):
     components = [{"type": "BODY", "text": "Your order is on its way."}]
 
 
+class StatusChangeFactory(DjangoModelFactory[templates.StatusChange]):
+    class Meta:
+        model = templates.StatusChange
+
+    template = factory.SubFactory(TemplateFactory)
+    status = templates.Template.Status.PAUSED
+
+
 class ContactFactory(DjangoModelFactory[messaging.Contact]):
     class Meta:
         model = messaging.Contact
@@ -319,6 +327,14 @@ class SendSlotFactory(DjangoModelFactory[messaging.SendSlot]):
     at = LONG_AGO
 
 
+class AddressBookEntryFactory(DjangoModelFactory[messaging.AddressBookEntry]):
+    class Meta:
+        model = messaging.AddressBookEntry
+
+    contact = factory.SubFactory(ContactFactory)
+    name = "Ana of the bakery"
+
+
 class StatusReportFactory(DjangoModelFactory[messaging.StatusReport]):
     class Meta:
         model = messaging.StatusReport
@@ -372,3 +388,12 @@ class IdempotentAnswerFactory(DjangoModelFactory[messaging.IdempotentAnswer]):
     environment = "test"
     key = factory.Sequence(lambda n: f"key-{n}")
     fingerprint = hashlib.sha256(b"{}").digest()
+
+
+class SavedViewFactory(DjangoModelFactory[messaging.SavedView]):
+    class Meta:
+        model = messaging.SavedView
+
+    user = factory.SubFactory(UserFactory)
+    name = factory.Sequence(lambda n: f"View {n}")
+    query = "status=failed"

@@ -78,6 +78,7 @@ def publish(
     data: Mapping[str, Any],
     occurred_at: datetime,
     is_test: bool = False,
+    message_id: int | None = None,
 ) -> None:
     """Owe an event to every endpoint that subscribed, in the transaction that caused it.
 
@@ -97,7 +98,14 @@ def publish(
             data=data,
             occurred_at=occurred_at,
         )
-        event = Event(tenant_id=tenant_id, phone_number=number, type=type, occurred_at=occurred_at, body=body)
+        event = Event(
+            tenant_id=tenant_id,
+            phone_number=number,
+            type=type,
+            message_id=message_id,
+            occurred_at=occurred_at,
+            body=body,
+        )
         _owe(event, endpoints)
 
 
@@ -130,6 +138,7 @@ class News:
     type: str
     occurred_at: datetime
     data: Mapping[str, Any]
+    message_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +185,7 @@ def publish_all(*, news: Sequence[News], heard: Audience) -> None:
                 data=one.data,
                 occurred_at=one.occurred_at,
             )
-            told.append((one.source, one.type, one.occurred_at, body, endpoint_ids))
+            told.append((one.source, one.type, one.message_id, one.occurred_at, body, endpoint_ids))
     _owe_all(told)
 
 
@@ -198,7 +207,7 @@ def publish_raw(*, raws: Sequence[Raw]) -> None:
     for number_id, endpoint_id in rows.order_by("pk").values_list("phone_number_id", "pk"):
         found[number_id].append(endpoint_id)
     told = [
-        (raw.source, RAW, raw.occurred_at, raw.body, found[raw.source.number_id])
+        (raw.source, RAW, None, raw.occurred_at, raw.body, found[raw.source.number_id])
         for raw in raws
         if raw.source.number_id in found
     ]
@@ -275,7 +284,7 @@ def _owe(event: Event, endpoints: list[WebhookEndpoint]) -> None:
         doorbell.ring("webhooks_app.deliver")
 
 
-def _owe_all(told: Sequence[tuple[Source, str, datetime, bytes, Sequence[int]]]) -> None:
+def _owe_all(told: Sequence[tuple[Source, str, int | None, datetime, bytes, Sequence[int]]]) -> None:
     """Insert events and their deliveries, in the order given."""
     if not told:
         return
@@ -285,10 +294,11 @@ def _owe_all(told: Sequence[tuple[Source, str, datetime, bytes, Sequence[int]]])
             "tenant_id": source.tenant_id,
             "phone_number_id": source.number_id,
             "type": type,
+            "message_id": message_id,
             "occurred_at": occurred_at,
             "body": b64encode(body).decode(),
         }
-        for n, (source, type, occurred_at, body, _) in enumerate(told)
+        for n, (source, type, message_id, occurred_at, body, _) in enumerate(told)
     ]
     owed = [
         {"n": n, "e": pk, "uid": time_ordered_uuid()}
@@ -327,10 +337,11 @@ _OWE = """
 WITH fresh AS MATERIALIZED (
     SELECT gosend_next_id() AS id, given.*
       FROM jsonb_to_recordset(%s::jsonb) AS given
-           (n int, tenant_id bigint, phone_number_id bigint, type text, occurred_at timestamptz, body text)
+           (n int, tenant_id bigint, phone_number_id bigint, type text, message_id bigint,
+            occurred_at timestamptz, body text)
 ), told AS (
-    INSERT INTO webhooks_app_event (id, tenant_id, phone_number_id, type, occurred_at, body)
-    SELECT id, tenant_id, phone_number_id, type, occurred_at, decode(body, 'base64') FROM fresh
+    INSERT INTO webhooks_app_event (id, tenant_id, phone_number_id, type, message_id, occurred_at, body)
+    SELECT id, tenant_id, phone_number_id, type, message_id, occurred_at, decode(body, 'base64') FROM fresh
 )
 INSERT INTO webhooks_app_delivery
        (tenant_id, endpoint_id, event_id, delivery_id, status, trigger, ended_reason,

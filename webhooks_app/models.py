@@ -128,9 +128,19 @@ class Event(models.Model):
         blank=True,
     )
     type = models.CharField(max_length=60)
+    message_id = models.BigIntegerField(
+        null=True, blank=True, editable=False, help_text="The message that it tells of, if it tells of one."
+    )
     occurred_at = models.DateTimeField()
     body = models.BinaryField(help_text="The JSON of the envelope, without its delivery id.")
     created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["message_id"], condition=Q(message_id__isnull=False), name="event_of_message"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.type} {self.pk}"

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
 
 from accounts.models.staff import User
 from gosend.lib import encryption
@@ -64,6 +64,10 @@ class Tenant(models.Model):
                 condition=Q(conversation_inactive_minutes__range=(1, 1440)),
                 name="tenant_inactive_minutes_in_a_day",
             )
+        ]
+        indexes = [
+            models.Index(Lower("name"), name="tenant_of_name"),
+            models.Index(fields=["external_id"], condition=~Q(external_id=""), name="tenant_of_external_id"),
         ]
 
     def __str__(self) -> str:
@@ -355,6 +359,14 @@ class PhoneNumber(models.Model):
     stopped_at = models.DateTimeField(
         null=True, blank=True, help_text="Stopped by its owner: nothing is sent, what waits goes on waiting."
     )
+    held_until = models.DateTimeField(
+        null=True, blank=True, help_text="Nothing is sent before this moment, because of Meta's answers."
+    )
+    held_for = models.CharField(
+        max_length=40, blank=True, db_default="", default="", help_text="Why; empty once a send succeeds."
+    )
+    slowed_at = models.DateTimeField(null=True, blank=True, help_text="When Meta last found it too fast.")
+    slowed_to = models.FloatField(null=True, blank=True, help_text="Share of its rate left at that moment.")
     rate_per_minute = models.PositiveIntegerField(
         null=True, blank=True, help_text="Sends by the session API; empty: DEFAULT_RATE_PER_MIN; 0: no cap."
     )
@@ -363,6 +375,9 @@ class PhoneNumber(models.Model):
     )
     connected_at = models.DateTimeField(db_default=Now())
     created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [models.Index(fields=["display_phone_number_normalized"], name="number_of_digits")]
 
     def __str__(self) -> str:
         return self.display_phone_number

@@ -67,6 +67,11 @@ class OwnIdFilter(django_filters.Filter):  # type: ignore[misc]  # the library h
 def apply(filters: type[django_filters.FilterSet], request: Request, rows: QuerySet[Row]) -> QuerySet[Row]:
     """Narrow a list by the query's parameters, those that the list knows."""
     filtering = filters(request.query_params, queryset=rows)
+    for name in filtering.filters:
+        if request.query_params.get(name) == "":  # most often a variable that was not set
+            raise errors.InvalidField(
+                f"{name} is empty: give it a value, or leave it out", details={"field": name}
+            )
     for name, problems in filtering.form.errors.as_data().items():
         raise _refused(name, request.query_params.get(name, ""), problems[0], filtering.form.fields[name])
     narrowed: QuerySet[Row] = filtering.qs

@@ -13,6 +13,8 @@ from gosend.lib.errors import DomainError
 
 # Deeper than anything WhatsApp defines, and far from what a writer of JSON refuses.
 MAX_DEPTH = 64
+# PostgreSQL hands such floats back as integers, longer than a writer of JSON takes.
+_BEYOND = 2**63
 
 
 class MalformedJson(DomainError):
@@ -93,20 +95,22 @@ def loads(body: bytes) -> dict[str, Any]:
         raise MalformedJson(f"The body is not JSON: {error}") from error
     if not isinstance(data, dict):
         raise MalformedJson("The body is not a JSON object")
-    if _is_too_deep(data):
-        raise MalformedJson(f"The body nests deeper than {MAX_DEPTH} levels")
+    _check_levels(data)
     if b"\\u0000" in body and b"\\u0000" in orjson.dumps(data).replace(b"\\\\", b""):
         raise MalformedJson("The body holds the character U+0000")
     return data
 
 
-def _is_too_deep(data: dict[str, Any]) -> bool:
+def _check_levels(data: dict[str, Any]) -> None:
     level: list[Any] = [data]
     for _ in range(MAX_DEPTH):
         level = [child for item in level for child in _children(item)]
         if not level:
-            return False
-    return True
+            return
+        for item in level:
+            if type(item) is float and abs(item) >= _BEYOND:
+                raise MalformedJson(f"The body holds a number of more than 64 bits, {item}")
+    raise MalformedJson(f"The body nests deeper than {MAX_DEPTH} levels")
 
 
 def _children(item: Any) -> list[Any]:

@@ -19,6 +19,7 @@ MAX_PER_PAGE = 100
 MAX_COUNTED = 10_000
 # OFFSET walks over every row before the page; deeper than this only a cursor goes.
 MAX_OFFSET = 10_000_000
+_MAX_DIGITS = 100
 
 Row = TypeVar("Row", bound=Model)
 
@@ -98,7 +99,7 @@ def _number(request: Request, name: str, default: int) -> int:
     text = request.query_params.get(name)
     if text is None:
         return default
-    number = ids.parse_id(text)
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS else 0
     if not number:
         raise errors.InvalidField(
             f"{name} is a whole number from 1", details={"field": name, "value": text[:100]}

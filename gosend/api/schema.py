@@ -126,7 +126,8 @@ def answers(
 def query(
     name: str, description: str, *, allowed: list[str] | None = None, shape: dict[str, Any] | None = None
 ) -> OpenApiParameter:
-    return OpenApiParameter(name, shape or str, OpenApiParameter.QUERY, description=description, enum=allowed)
+    shape = shape or ({"type": "string", "enum": allowed} if allowed else {"type": "string", "minLength": 1})
+    return OpenApiParameter(name, shape, OpenApiParameter.QUERY, description=description)
 
 
 def inside(name: str, description: str) -> OpenApiParameter:

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from gosend.lib import metrics
 
@@ -61,6 +61,13 @@ def stamp(*, kind: str, name: str) -> None:
     with connection.cursor() as cursor:
         memory = 0 if kind == "sweep" else _rss_bytes()
         cursor.execute(_STAMP, {"name": name[:200], "kind": kind, "memory": memory, "forget": _FORGET})
+
+
+def note_sweep(name: str) -> None:
+    """Note that a sweep has been round; what ails the database is not the sweep's matter."""
+    if settings.METRICS_FLUSH_SECONDS > 0:
+        with contextlib.suppress(DatabaseError):
+            stamp(kind="sweep", name=name)
 
 
 def _leave(name: str) -> None:

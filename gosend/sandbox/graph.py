@@ -8,15 +8,12 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from gosend.sandbox import callbacks, outcomes, refusals, samples, templates
+from gosend.sandbox import callbacks, management, outcomes, refusals, samples, templates
 from gosend.sandbox.callbacks import Callback, Person
 from gosend.sandbox.refusals import Refusal
 from gosend.sandbox.shelf import Shelf
 from gosend.sandbox.world import Line, World
 from gosend.whatsapp.wire import GraphRequest, GraphResponse
-
-# Tokens that start so are refused, to try what a dead token does.
-DEAD_TOKENS = {"expired": 463, "invalid": 467}
 
 # Where Meta serves files: addresses of five minutes.
 FILES_AT = "https://lookaside.fbsbx.com"
@@ -28,6 +25,7 @@ _BOUNDARY = re.compile(r'boundary="?([^";]+)"?', re.IGNORECASE)
 _PART_FIELD = re.compile(rb'[;\s]name="?([^";]+)"?', re.IGNORECASE)
 _PART_TYPE = re.compile(rb"^content-type:\s*(.+?)\s*$", re.IGNORECASE | re.MULTILINE)
 
+_ACCOUNT_EDGES = frozenset({"message_templates", "subscribed_apps", "phone_numbers"})
 # What is known of every business account, besides its id.
 _ACCOUNT: dict[str, Any] = {
     "id": "",
@@ -80,14 +78,16 @@ def answer(request: GraphRequest, *, world: World, files_at: str = FILES_AT) -> 
     `files_at` is where the addresses of files lead.
     """
     try:
-        _check_token(request.token)
+        management.check_token(request.token)
+        if (request.method, request.path) == ("GET", "/debug_token"):
+            return _ok(management.debug_token(request.query))
         if request.method == "GET" and request.path == FILES_PATH:
             return _file(request.query.get("mid", ""))
         if request.method == "GET" and samples.is_id(request.path.strip("/")):
             return _ok(_file_info(request.path.strip("/"), files_at))
         if account := _account_asked(request, world):
             waba_id, edge, shelf = account
-            return _templates(request, waba_id, shelf) if edge else _ok(_account(waba_id, request.query))
+            return _of_account(request, edge, waba_id=waba_id, shelf=shelf, world=world)
         line, edge = _target(request, world)
         if edge == "messages":
             return _messages(_json_object(request.body), line=line, world=world)
@@ -117,14 +117,6 @@ def error_response(refusal: Refusal) -> GraphResponse:
     return response
 
 
-def _check_token(token: str) -> None:
-    if not token:
-        raise Refusal(190, "An access token is required", http_status=401)
-    for start, subcode in DEAD_TOKENS.items():
-        if token.lower().startswith(start):
-            raise Refusal(190, f"The access token is {start}", http_status=401, subcode=subcode)
-
-
 def _target(request: GraphRequest, world: World) -> tuple[Line, str]:
     """Return the number and the edge asked for; anything else Graph calls unsupported, with code 100/33."""
     match = _PATH.match(request.path)
@@ -148,11 +140,24 @@ def _account_asked(request: GraphRequest, world: World) -> tuple[str, str, Shelf
         return None
     edge = match[2] or ""
     fields = {field.strip() for field in request.query.get("fields", "").split(",")}
-    is_account = edge == "message_templates" or (
+    is_account = edge in _ACCOUNT_EDGES or (
         (request.method, edge) == ("GET", "") and fields <= _ACCOUNT.keys() and fields != {"id"}
     )
     shelf = world.shelf(match[1]) if is_account else None
     return None if shelf is None else (match[1], edge, shelf)
+
+
+def _of_account(request: GraphRequest, edge: str, *, waba_id: str, shelf: Shelf, world: World) -> Reply:
+    match request.method, edge:
+        case _, "message_templates":
+            return _templates(request, waba_id, shelf)
+        case "GET" | "POST", "subscribed_apps":
+            return _ok(management.subscriptions(request.method, waba_id=waba_id, world=world))
+        case "GET", "phone_numbers":
+            return _ok(management.numbers(world.lines_of(waba_id)))
+        case "GET", "":
+            return _ok(_account(waba_id, request.query))
+    raise Refusal(100, f"Unsupported request: {request.method[:10]} {edge}.", subcode=33)
 
 
 def _templates(request: GraphRequest, waba_id: str, shelf: Shelf) -> Reply:

@@ -36,6 +36,15 @@ class World(Protocol):
     def shelf(self, waba_id: str) -> Shelf | None:
         """Return the templates of the business account with this id; None when there is none."""
 
+    def lines_of(self, waba_id: str) -> tuple[Line, ...]:
+        """Return the numbers of a business account."""
+
+    def subscribe(self, waba_id: str) -> None:
+        """Have the account's callbacks posted to the app whose token asks."""
+
+    def is_subscribed(self, waba_id: str) -> bool:
+        """Whether the account's callbacks are posted at all."""
+
     def first_time(self, key: str) -> bool:
         """Say whether `key` is new, and remember it. Two askers at once: one is the first."""
 
@@ -51,6 +60,15 @@ class RowWorld:
 
     def shelf(self, waba_id: str) -> Shelf | None:
         return RowShelf(waba_id) if waba_id == self._line.waba_id else None
+
+    def lines_of(self, waba_id: str) -> tuple[Line, ...]:
+        return (self._line,) if waba_id == self._line.waba_id else ()
+
+    def subscribe(self, waba_id: str) -> None:
+        """Nothing to do: in test mode callbacks always come."""
+
+    def is_subscribed(self, waba_id: str) -> bool:
+        return True
 
     def first_time(self, key: str) -> bool:
         with connection.cursor() as cursor:
@@ -76,6 +94,7 @@ class MemoryWorld:
         self._has_starters = has_starters
         self._seen: dict[str, float] = {}
         self._shelves: dict[str, MemoryShelf] = {}
+        self._subscribed: set[str] = set()
         self._lock = threading.Lock()
 
     def line(self, phone_number_id: str) -> Line | None:
@@ -94,6 +113,15 @@ class MemoryWorld:
                 self._shelves[waba_id] = MemoryShelf(shelf.starters() if self._has_starters else ())
             return self._shelves[waba_id]
 
+    def lines_of(self, waba_id: str) -> tuple[Line, ...]:
+        return tuple(line for line in self._lines.values() if line.waba_id == waba_id)
+
+    def subscribe(self, waba_id: str) -> None:
+        self._subscribed.add(waba_id)
+
+    def is_subscribed(self, waba_id: str) -> bool:
+        return waba_id in self._subscribed
+
     def first_time(self, key: str) -> bool:
         now = time.monotonic()
         with self._lock:
@@ -107,6 +135,7 @@ class MemoryWorld:
         with self._lock:
             self._seen.clear()
             self._shelves.clear()
+            self._subscribed.clear()
 
 
 def _is_id(text: str) -> bool:

@@ -39,6 +39,7 @@ PHONE_NUMBER_FIELDS = (
     "name_status",
     "platform_type",
     "throughput",
+    "health_status",
     "whatsapp_business_manager_messaging_limit",
 )
 
@@ -220,6 +221,29 @@ class GraphClient:
             raise errors.from_response(response)
         return answer
 
+    def debug_token(self) -> dict[str, Any]:
+        """Return what Meta says of this client's own token: `is_valid`, `scopes`, `expires_at` (0: never)."""
+        response = self._call("GET", "/debug_token", query={"input_token": self._token})
+        data = _object(response).get("data")
+        if not isinstance(data, dict):
+            raise errors.from_response(response)
+        return data
+
+    def list_phone_numbers(self, *, waba_id: str) -> list[dict[str, Any]]:
+        """Return an account's numbers; Meta allows 20, so that they fit one page."""
+        return self._rows(_path(waba_id, "phone_numbers"), {"limit": "100"})
+
+    def subscribed_apps(self, *, waba_id: str) -> list[str]:
+        """Return the ids of the apps to which Meta posts the account's callbacks."""
+        rows = self._rows(_path(waba_id, "subscribed_apps"), {})
+        return [_text(_object_of(row.get("whatsapp_business_api_data")).get("id")) for row in rows]
+
+    def subscribe(self, *, waba_id: str) -> None:
+        """Have the account's callbacks posted to the app that the token belongs to."""
+        response = self._call("POST", _path(waba_id, "subscribed_apps"))
+        if _object(response).get("success") is not True:
+            raise errors.from_response(response)
+
     def list_templates(
         self, *, waba_id: str, after: str = "", name: str = "", language: str = ""
     ) -> TemplatePage:
@@ -249,6 +273,13 @@ class GraphClient:
         response = self._call("DELETE", _path(waba_id, "message_templates"), query=query)
         if _object(response).get("success") is not True:
             raise errors.from_response(response)
+
+    def _rows(self, path: str, query: dict[str, str]) -> list[dict[str, Any]]:
+        response = self._call("GET", path, query=query)
+        rows = _object(response).get("data")
+        if not isinstance(rows, list):
+            raise errors.from_response(response)
+        return [row for row in rows if isinstance(row, dict)]
 
     def _post_json(self, path: str, body: dict[str, Any]) -> GraphResponse:
         encoded = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
@@ -295,6 +326,10 @@ def _object(response: GraphResponse) -> dict[str, Any]:
         value = json.loads(response.body)
     except (ValueError, RecursionError):
         return {}
+    return _object_of(value)
+
+
+def _object_of(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 

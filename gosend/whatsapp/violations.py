@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 SHOWN_VALUE_CHARACTERS = 100
 # Deeper than any message of Meta's, and far from what JSON readers and databases choke on.
 MAX_DEPTH = 32
+_BEYOND = 2**63
 # Kind of the errors that `broken` makes.
 _OURS = "broken_rule"
 
@@ -48,7 +49,11 @@ def from_pydantic(error: ValidationError, *, root: str) -> list[Violation]:
 
 
 def unstorable(value: object, *, path: str, depth: int = 0) -> Iterator[Violation]:
-    """Find what JSON can spell but no database or peer takes: NUL, half characters, NaN, endless nesting."""
+    """Find what JSON can spell but no database or peer takes.
+
+    NUL, half characters, NaN, endless nesting, and numbers that PostgreSQL would hand back as integers
+    longer than JSON's writers take.
+    """
     if isinstance(value, dict | list):
         yield from _unstorable_within(value, path=path, depth=depth)
     elif isinstance(value, str):
@@ -56,8 +61,8 @@ def unstorable(value: object, *, path: str, depth: int = 0) -> Iterator[Violatio
             yield Violation(path, "must not contain the character U+0000", value=shown(value))
         if any("\ud800" <= character <= "\udfff" for character in value):
             yield Violation(path, "must not contain half a surrogate pair", value=shown(value))
-    elif isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        yield Violation(path, "must be a finite number", value=str(value))
+    elif isinstance(value, float | int) and not -_BEYOND < value < _BEYOND:
+        yield Violation(path, "must be a number of at most 64 bits", limit=_BEYOND - 1, value=str(value))
 
 
 def shown(value: object) -> object:

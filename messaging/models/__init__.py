@@ -16,6 +16,7 @@ from messaging.models.messages import (
     Throughput,
 )
 from messaging.models.polls import Poll, PollVote, SendSlot
+from messaging.models.views import SavedView
 
 __all__ = [
     "AddressBookEntry",
@@ -31,6 +32,7 @@ __all__ = [
     "MetaEvent",
     "Poll",
     "PollVote",
+    "SavedView",
     "SendSlot",
     "ServiceWindow",
     "StatusReport",

@@ -5,6 +5,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts.models import ApiKey, BusinessAccount, Customer, MetaApp, PhoneNumber, Tenant
+from gosend.lib import phone
 from gosend.lib.ids import NextId
 
 
@@ -15,7 +16,7 @@ class Contact(models.Model):
     missing, never both.
     """
 
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="contacts")
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, db_index=False, related_name="contacts")
     business_account = models.ForeignKey(
         BusinessAccount, on_delete=models.CASCADE, db_index=False, related_name="contacts"
     )
@@ -40,9 +41,15 @@ class Contact(models.Model):
             ),
             models.CheckConstraint(condition=~Q(phone="") | ~Q(user_id=""), name="contact_is_somebody"),
         ]
+        # The console finds a person whatever account knows them.
+        indexes = [
+            models.Index(fields=["phone"], condition=~Q(phone=""), name="contact_of_phone"),
+            models.Index(fields=["user_id"], condition=~Q(user_id=""), name="contact_of_user_id"),
+            models.Index(fields=["tenant", "-id"], name="contact_of_tenant"),
+        ]
 
     def __str__(self) -> str:
-        return self.name or self.phone or self.user_id
+        return self.name or phone.mask(self.phone or self.user_id)
 
 
 class AddressBookEntry(models.Model):
@@ -187,6 +194,7 @@ class Message(models.Model):
             models.Index(fields=["phone_number", "-id"], name="message_of_number"),
             models.Index(fields=["tenant", "peer", "-id"], name="message_of_peer"),
             models.Index(fields=["conversation", "-id"], name="message_of_conversation"),
+            models.Index(fields=["request_id"], condition=~Q(request_id=""), name="message_of_request"),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -239,13 +247,26 @@ class Dispatch(models.Model):
     lease_expires_at = models.DateTimeField(null=True)
     claim_count = models.PositiveSmallIntegerField(
         default=0,
-        help_text="Claims since the last known outcome; five without one park the message.",
+        help_text="Claims since the last known outcome.",
+    )
+    lost_count = models.PositiveSmallIntegerField(
+        db_default=0,
+        help_text="Claims whose worker stopped before anything went out; five park the message.",
     )
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         indexes = [
-            models.Index(fields=["phone_number", "due_at"], condition=Q(state="queued"), name="dispatch_due"),
+            models.Index(
+                fields=["phone_number", "due_at", "message"],
+                condition=Q(state="queued"),
+                name="dispatch_due_in_order",
+            ),
+            models.Index(
+                fields=["phone_number", "due_at"],
+                condition=Q(state="queued", lost_count__gte=2),
+                name="dispatch_suspect",
+            ),
             models.Index(
                 fields=["lease_expires_at"],
                 condition=Q(state__in=["claimed", "sending"]),

@@ -22,11 +22,13 @@ def staff(role: str, *, sees: Party | None = None) -> tuple[User, Client]:
     return user, client
 
 
-@pytest.mark.parametrize("page", ["messaging_message", "messaging_contact", "webhooks_app_webhookendpoint"])
+@pytest.mark.parametrize(
+    "page", ["messaging_conversation", "messaging_contact", "webhooks_app_webhookendpoint"]
+)
 def test_staff_sees_the_rows_of_granted_tenants_only(page: str, acme: Party, globex: Party) -> None:
     _, client = staff(roles.SUPPORT, sees=acme)
     for party in (acme, globex):
-        factories.MessageFactory.create(tenant=party.tenant, phone_number=party.number)
+        factories.ConversationFactory.create(phone_number=party.number)
         factories.WebhookEndpointFactory.create(tenant=party.tenant, phone_number=party.number)
 
     answer = client.get(reverse(f"admin:{page}_changelist"))

@@ -85,6 +85,19 @@ def test_a_bad_item_never_stops_its_siblings_and_stays_visible(number: PhoneNumb
     assert event.next_attempt_at is not None
 
 
+@pytest.mark.parametrize("odd", [b"1e308", b"-1E+99", b"9" * 30])
+def test_a_number_that_no_writer_of_json_takes_hides_no_message(
+    odd: bytes, number: PhoneNumber, tell: Tell
+) -> None:
+    message = {**text_message("wamid.odd"), "odd": "HERE"}
+    body = orjson.dumps(envelope(number, messages=[message])).replace(b'"HERE"', odd)
+
+    tell(body)
+
+    kept = Message.objects.select_related("content").get()
+    assert orjson.dumps(kept.content.body)
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[]", b"null", b'"x"', b'{"entry": 7}', b'{"entry":[{"changes":3}]}']
 )

@@ -126,7 +126,7 @@ class ConversationClose(TenantView):
         tags=["Conversations"],
         parameters=[schema.inside("conversation_id", "Our id."), schema.IDEMPOTENCY_KEY],
         request=None,
-        responses=schema.answers({200: ConversationOut}, 404, 409),
+        responses=schema.answers({200: ConversationOut}, 400, 404, 409),
     )
     def post(self, request: TenantRequest, conversation_id: str) -> Response:
         return _answer(endings.close(conversation=_find(request, conversation_id)))

@@ -99,8 +99,12 @@ class DeliveryList(TenantView):
             schema.inside("webhook_id", "Our id."),
             schema.query("status", "Only deliveries in this status.", allowed=Delivery.Status.values),
             schema.query("event", "Only deliveries of this event."),
-            schema.query("since", "Only deliveries created at this ISO 8601 moment or later."),
-            schema.query("until", "Only deliveries created at this ISO 8601 moment or earlier."),
+            schema.query(
+                "since", "Only deliveries created at this date or moment or later.", shape=schema.MOMENT
+            ),
+            schema.query(
+                "until", "Only deliveries created at this date or moment or earlier.", shape=schema.MOMENT
+            ),
             *schema.PAGING,
         ],
         responses=schema.answers({200: [DeliveryOut]}, 400, 404),

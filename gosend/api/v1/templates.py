@@ -1,6 +1,5 @@
 """Message templates: list, create, delete, and read again from Meta."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, cast
 
@@ -11,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from rest_framework.response import Response
 
 from accounts.models import BusinessAccount
-from gosend.api import errors, pages, schema
+from gosend.api import errors, filters, pages, schema
 from gosend.api.v1 import envelope, examples, wabas
 from gosend.api.view import TenantRequest, TenantView
 from messaging import idempotency
@@ -19,7 +18,6 @@ from templates_app import submit, sync
 from templates_app.models import Template
 
 _INSIDE = schema.inside("template_id", "Our id of the template, or Meta's.")
-_SHOWN = 100
 
 
 class TemplateIn(BaseModel):
@@ -195,20 +193,7 @@ def _filtered(request: TenantRequest, account: BusinessAccount) -> QuerySet[Temp
     rows = Template.objects.filter(business_account=account)
     if not request.query_params.get("status"):
         rows = rows.exclude(status=Template.Status.DELETED)
-    asked = TemplateFilter(request.query_params, queryset=rows)
-    if not asked.is_valid():
-        raise _invalid(asked.errors, request.query_params)
-    found: QuerySet[Template] = asked.qs
-    return found
-
-
-def _invalid(found: Mapping[str, Any], query: Mapping[str, str]) -> errors.InvalidField:
-    field = next(iter(found))
-    allowed = Template.Status.values if field == "status" else Template.Category.values
-    return errors.InvalidField(
-        f"{field} is one of {', '.join(allowed)}",
-        details={"field": field, "value": query[field][:_SHOWN], "allowed": allowed},
-    )
+    return filters.apply(TemplateFilter, request, rows)
 
 
 def _claim(request: TenantRequest) -> None:

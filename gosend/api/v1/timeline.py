@@ -6,10 +6,8 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from gosend.api.v1 import envelope
+from messaging import timeline
 from messaging.models import Message
-
-# What the columns of moments say, in the order in which a message passes through them.
-_STATES = (("sent_at", "sent"), ("delivered_at", "delivered"), ("read_at", "read"), ("failed_at", "failed"))
 
 
 class TimelineEntry(BaseModel):
@@ -31,27 +29,14 @@ class MessageOne(envelope.MessageFull):
 
 def one(message: Message) -> dict[str, Any]:
     """Write a message whose phone_number and content were loaded with it; the reports are fetched here."""
-    entries = [*_states(message), *_reports(message)]
+    states = [(at, _entry(at, state, "gosend")) for at, state in timeline.states(message)]
+    entries = [*states, *_reports(message)]
     entries.sort(key=lambda entry: entry[0])
     return MessageOne(
         **envelope.full(message),
         attempts=message.attempt_count,
         timeline=[entry for _, entry in entries],
     ).model_dump()
-
-
-def _states(message: Message) -> list[tuple[datetime, TimelineEntry]]:
-    """The states it reached, and the one it is in: that has no moment of its own while it is unsettled."""
-    is_ours = message.direction == message.Direction.OUTBOUND and message.origin == message.Origin.CLOUD_API
-    reached: list[tuple[datetime, str]] = []
-    if is_ours:
-        reached.append((message.created_at, "queued"))
-    elif message.direction == message.Direction.INBOUND:
-        reached.append((message.created_at, "received"))
-    reached += [(at, state) for column, state in _STATES if (at := getattr(message, column)) is not None]
-    if message.status not in {state for _, state in reached}:
-        reached.append((message.updated_at, message.status))
-    return [(at, _entry(at, state, "gosend")) for at, state in reached]
 
 
 def _reports(message: Message) -> list[tuple[datetime, TimelineEntry]]:

@@ -73,7 +73,7 @@ def test_each_filter_shows_only_what_it_names(get: Call, acme: Party) -> None:
         ("since=2026-06-01&until=2026-06-01", [to_ana, from_juan, to_juan]),
         ("until=2026-05-31", []),
         ("since=0001-01-01&until=9999-12-31T23:59:59-23:00", [to_ana, from_juan, to_juan]),
-        ("status=&since=&conversation_id=&unknown=1", [to_ana, from_juan, to_juan]),
+        ("unknown=1", [to_ana, from_juan, to_juan]),
     ):
         assert _listed(get, query) == [str(message.pk) for message in found], query
 
@@ -102,7 +102,9 @@ def test_a_message_that_meta_brought_late_counts_by_its_arrival(get: Call, acme:
     assert _listed(get, "until=2026-06-02") == []
 
 
-@pytest.mark.parametrize("query", ["conversation_id=x", "customer_id=-1", "status=lost", "direction=up"])
+@pytest.mark.parametrize(
+    "query", ["conversation_id=x", "customer_id=-1", "status=lost", "direction=up", "to=", "since="]
+)
 def test_a_wrong_filter_is_named(get: Call, query: str) -> None:
     response = get(f"/v1/messages?{query}")
 

@@ -1,0 +1,95 @@
+"""Whether web, worker and beat are at work, and whether anything piles up."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+
+from gosend.doctor.findings import Finding, ill, warned, well
+from messaging import backlog
+from webhooks_app import backlog as webhooks
+
+# A process reports every few seconds; one not seen for as long is gone.
+_PROCESS_SECONDS = 30.0
+# A backlog older than this is more than a burst.
+_WAITING_SECONDS = 60.0
+
+
+def processes() -> Iterator[Finding]:
+    with connection.cursor() as cursor:
+        cursor.execute(_ALIVE, [_PROCESS_SECONDS])
+        alive = dict(cursor.fetchall())
+    for kind, cure in (("web", "make run"), ("worker", "make worker")):
+        if count := alive.get(kind):
+            yield well(kind, f"{count} {kind} {'process is' if count == 1 else 'processes are'} at work.")
+        else:
+            yield ill(
+                kind, f"No {kind} process has reported for {_PROCESS_SECONDS:.0f} s.", f"Start one: {cure}"
+            )
+
+
+def beat() -> Iterator[Finding]:
+    """Beat asks for the sweeps; one that a worker finished lately proves them both."""
+    overdue = []
+    with connection.cursor() as cursor:
+        cursor.execute(_SWEPT)
+        ages = dict(cursor.fetchall())
+    schedule: dict[str, dict[str, Any]] = settings.CELERY_BEAT_SCHEDULE
+    for name, entry in schedule.items():
+        seconds = float(entry["schedule"])
+        if seconds <= _WAITING_SECONDS and ages.get(name, math.inf) > max(_PROCESS_SECONDS, seconds * 5):
+            overdue.append(name)
+    if overdue:
+        cure = "Start beat: make worker runs one; elsewhere exactly one celery -A gosend beat."
+        yield ill("beat", f"Not swept lately: {', '.join(sorted(overdue))}.", cure)
+    else:
+        yield well("beat", "Every sweep has been round lately.")
+
+
+def piles() -> Iterator[Finding]:
+    messages = sum(queue.depth for queue in backlog.queues())
+    callbacks, deliveries = backlog.callbacks(), webhooks.deliveries()
+    for about, count, age, cure in (
+        (
+            "messages waiting",
+            messages,
+            backlog.oldest_due_seconds(),
+            "See whether their numbers are paused or throttled; start more workers.",
+        ),
+        (
+            "callbacks waiting",
+            callbacks.depth,
+            callbacks.oldest_seconds,
+            "Look at the failed raw events in the console; start more workers.",
+        ),
+        (
+            "webhooks waiting",
+            deliveries.due,
+            deliveries.oldest_seconds,
+            "Look for a slow endpoint in the console; start more workers.",
+        ),
+    ):
+        if age > _WAITING_SECONDS:
+            yield warned(about, f"{count}, the oldest for {age:.0f} s.", cure)
+        else:
+            yield well(about, f"{count}, none for long.")
+    in_doubt = backlog.states()["unknown"]
+    if in_doubt:
+        cure = "They settle by Meta's reports; what stays is listed in the console under unconfirmed."
+        yield warned("unknown outcomes", f"{in_doubt} sends wait for Meta's word.", cure)
+    failing = webhooks.endpoints()
+    if failing.failing or failing.disabled:
+        words = f"{failing.failing} fail now, {failing.disabled} are disabled, of {failing.total}."
+        yield warned("endpoints", words, "Open them in the console; each attempt shows what was answered.")
+
+
+_ALIVE = """
+SELECT kind, count(*) FROM gosend_heartbeat
+ WHERE kind <> 'sweep' AND at > clock_timestamp() - make_interval(secs => %s) GROUP BY kind
+"""
+_SWEPT = """
+SELECT name, extract(epoch FROM clock_timestamp() - at)::float8 FROM gosend_heartbeat
+ WHERE kind = 'sweep' LIMIT 1000
+"""

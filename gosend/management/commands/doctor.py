@@ -1,0 +1,60 @@
+"""What is wrong with this installation, and the cure."""
+
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+
+from gosend.doctor import machine, meta, work
+from gosend.doctor.findings import Finding, State, ill
+
+_SIGNS = {State.OK: "ok", State.WARNING: "WARN", State.FAILED: "FAIL", State.SKIPPED: "--"}
+
+
+class Command(BaseCommand):
+    help = "Look at database, Redis, processes, clock, public address, Meta's apps, tokens and backlogs."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--offline", action="store_true", help="ask nothing of Meta")
+
+    def handle(self, *, offline: bool, **_: Any) -> None:
+        found = list(_all(asks_meta=not offline))
+        width = max(len(finding.about) for finding in found)
+        for finding in found:
+            self.stdout.write(f"{_SIGNS[finding.state]:<5}{finding.about:<{width}}  {finding.says}")
+            if finding.cure:
+                self.stdout.write(f"{'':<5}{'':<{width}}  -> {finding.cure}")
+        failed = sum(finding.state == State.FAILED for finding in found)
+        warned = sum(finding.state == State.WARNING for finding in found)
+        self.stdout.write(f"doctor: looked={len(found)} failed={failed} warned={warned}")
+        if failed:
+            raise CommandError(f"{failed} things are wrong; each has its cure above.")
+
+
+def _all(*, asks_meta: bool) -> Iterator[Finding]:
+    yield from machine.settings_checks()
+    base = list(machine.database())
+    yield from base
+    if any(finding.state is State.FAILED for finding in base):
+        return  # without its tables nothing else can be told
+    looked: list[Callable[[], Iterator[Finding]]] = [
+        machine.broker,
+        machine.clock,
+        machine.storage,
+        machine.public_address,
+        *([machine.meta_reached] if asks_meta else []),
+        work.processes,
+        work.beat,
+        work.piles,
+        meta.apps,
+        lambda: meta.accounts(asks_meta=asks_meta),
+    ]
+    for look in looked:
+        try:
+            yield from look()
+        except DatabaseError as error:
+            name = getattr(look, "__name__", "accounts")
+            yield ill(name, f"The database did not answer: {type(error).__name__}.", "See database, above.")

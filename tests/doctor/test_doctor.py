@@ -1,0 +1,172 @@
+"""The doctor against real ills: each is named, with its cure."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from pytest_django import Settings
+
+from accounts import checkup
+from accounts.models import MetaApp
+from gosend.doctor import machine, work
+from gosend.doctor.findings import Finding, State
+from gosend.lib import heartbeat
+from gosend.sandbox import management
+from gosend.sandbox.server import SandboxServer
+from gosend.sandbox.world import Line
+from gosend.whatsapp.client import GraphClient, HttpTransport
+from tests import factories
+from tests.conftest import Party
+
+pytestmark = pytest.mark.django_db
+
+GOOD = "EAAgood"
+WABA, NUMBER = "112233445566778", "998877665544332"
+
+
+@pytest.fixture
+def graph() -> Iterator[SandboxServer]:
+    server = SandboxServer(("127.0.0.1", 0), secret="-", lines=(Line(WABA, NUMBER, "15550100001"),))
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def free_port() -> int:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        return int(holder.getsockname()[1])
+
+
+def client(graph: SandboxServer, token: str) -> GraphClient:
+    base_url = f"http://127.0.0.1:{graph.port}"
+    return GraphClient(transport=HttpTransport(base_url, "v25.0", timeout_seconds=5), token=token)
+
+
+def looked(graph: SandboxServer, *, token: str = GOOD, waba_id: str = WABA, number: str = NUMBER) -> dict[
+    str, checkup.Step
+]:  # fmt: skip
+    tenant = factories.TenantFactory.create()
+    found = checkup.run(
+        client=client(graph, token),
+        waba_id=waba_id,
+        phone_number_id=number,
+        tenant_id=tenant.pk,
+    )
+    return {step.name: step for step in found.steps}
+
+
+def states(steps: dict[str, checkup.Step]) -> dict[str, str]:
+    return {name: step.state.value for name, step in steps.items()}
+
+
+def test_what_is_not_subscribed_and_not_known_is_said_with_its_cure(graph: SandboxServer) -> None:
+    steps = looked(graph)
+
+    assert states(steps) == {
+        "token": "ok", "account": "ok", "number": "ok", "webhooks": "failed", "app secret": "failed",
+    }  # fmt: skip
+    assert management.APP_ID in steps["app secret"].cure
+    assert all(bool(step.cure) == (step.state is not State.OK) for step in steps.values())
+
+
+def test_all_is_well_once_the_cures_were_taken(graph: SandboxServer) -> None:
+    client(graph, GOOD).subscribe(waba_id=WABA)
+    factories.MetaAppFactory.create(app_id=management.APP_ID, tenant=None)
+
+    assert set(states(looked(graph)).values()) == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("token", "state", "says"),
+    [
+        ("expired-1", "failed", "190"),
+        ("limited-1", "failed", "whatsapp_business_messaging"),
+        ("ending-1", "warning", "ends on"),
+    ],
+)
+def test_a_token_that_will_not_do_is_told(graph: SandboxServer, token: str, state: str, says: str) -> None:
+    step = looked(graph, token=token)["token"]
+
+    assert (step.state.value, says in step.says, "system user" in step.cure) == (state, True, True)
+
+
+def test_a_number_of_another_account_is_told_with_those_that_are_there(graph: SandboxServer) -> None:
+    step = looked(graph, number="123456789")["number"]
+
+    assert (step.state, NUMBER in step.cure) == (State.FAILED, True)
+
+
+def test_an_account_that_the_token_does_not_reach_ends_the_checkup(graph: SandboxServer) -> None:
+    steps = looked(graph, waba_id="55555555")
+
+    assert states(steps) == {"token": "ok", "account": "failed", "number": "skipped", "webhooks": "skipped"}
+
+
+def test_a_sandbox_number_is_well(acme: Party) -> None:
+    assert checkup.of_number(acme.number).state is State.OK
+
+
+def one(look: Callable[[], Iterator[Finding]], about: str) -> Finding:
+    return next(finding for finding in look() if finding.about == about)
+
+
+def test_a_worker_that_died_and_a_beat_that_never_was_are_told() -> None:
+    heartbeat.stamp(kind="worker", name="worker@here:1")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE gosend_heartbeat SET at = at - interval '5 minutes'")
+
+    assert one(work.processes, "worker").state is State.FAILED
+    assert "messaging.sweep" in one(work.beat, "beat").says
+
+    heartbeat.stamp(kind="worker", name="worker@here:2")
+
+    assert one(work.processes, "worker").state is State.OK
+
+
+def test_a_message_that_waits_is_told() -> None:
+    factories.DispatchFactory.create(state="queued", due_at="2026-01-01T00:00:00Z")
+
+    found = one(work.piles, "messages waiting")
+
+    assert (found.state, found.says[:2]) == (State.WARNING, "1,")
+
+
+def test_redis_and_an_address_that_do_not_answer_are_told(settings: Settings) -> None:
+    port = free_port()
+    settings.REDIS_URL = f"redis://127.0.0.1:{port}/0"
+    settings.PUBLIC_URL = f"http://127.0.0.1:{port}"
+
+    assert one(machine.broker, "redis").state is State.FAILED
+    assert one(machine.public_address, "public address").state is State.FAILED
+
+
+def test_a_folder_that_cannot_be_written_is_told(settings: Settings) -> None:
+    settings.STORAGES = settings.STORAGES | {
+        "default": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": "/proc/nowhere"},
+        }
+    }
+
+    assert one(machine.storage, "files").state is State.FAILED
+
+
+def test_the_command_counts_and_ends_with_an_error(settings: Settings) -> None:
+    settings.PUBLIC_URL = f"http://127.0.0.1:{free_port()}"
+    MetaApp.objects.all().delete()
+    said = StringIO()
+
+    with pytest.raises(CommandError, match="things are wrong"):
+        call_command("doctor", "--offline", stdout=said)
+
+    assert "FAIL public address" in said.getvalue()
+    assert "ok   database" in said.getvalue()
+    assert said.getvalue().splitlines()[-1].startswith("doctor: looked=")

@@ -1,0 +1,99 @@
+"""A message's page tells all that is known, hides the number, and changes nothing."""
+
+import time
+
+import pytest
+from django.urls import reverse
+
+from accounts import roles
+from accounts.models import AuditEvent
+from messaging.console import masking
+from tests import factories
+from tests.conftest import Party
+from tests.messaging.console.conftest import PHONE, Told, sign_in
+
+
+def page(told: Told) -> str:
+    return reverse("admin:messaging_message_change", args=[told.message.pk])
+
+
+def test_the_story_is_told(told: Told) -> None:
+    html = sign_in(roles.SUPPORT, told.party).get(page(told)).content.decode()
+
+    for part in (
+        "Failed", "131026", "Message undeliverable",
+        "What to do:", "req_0123456789abcdef", "order-17",
+        "wamid.HBgNtold", "message.failed", "hooks.example.com", "no such customer", "Native",
+        "Hola", "1 time",
+    ):  # fmt: skip
+        assert part in html, part
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [("unknown", "It is not sent again"), ("queued", "goes out as the number"), ("sending", "in hand")],
+)
+def test_what_is_not_settled_is_explained(state: str, words: str, told: Told) -> None:
+    told.message.status = state
+    told.message.error = None
+    told.message.save()
+    factories.DispatchFactory.create(message=told.message, state=state)
+
+    assert words in sign_in(roles.SUPPORT, told.party).get(page(told)).content.decode()
+
+
+def test_the_number_is_nowhere_until_it_is_revealed_for_a_reason(told: Told) -> None:
+    client = sign_in(roles.SUPPORT, told.party)
+    reveal = reverse("admin:messaging_message_reveal", args=[told.message.pk])
+
+    masked = client.get(page(told)).content.decode()
+    client.post(reveal, {"reason": " no "})
+    still = client.get(page(told)).content.decode()
+    client.post(reveal, {"reason": "ticket 4711"})
+    shown = client.get(page(told)).content.decode()
+
+    assert [PHONE in html for html in (masked, still, shown)] == [False, False, True]
+    (row,) = AuditEvent.objects.filter(action="message.revealed")
+    assert (row.actor, row.subject_id, row.reason) == ("support", str(told.message.pk), "ticket 4711")
+    assert AuditEvent.objects.filter(action="message.viewed").count() == 3
+    assert PHONE not in str(list(AuditEvent.objects.values()))
+
+
+def test_what_was_revealed_is_hidden_again(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = sign_in(roles.SUPPORT, told.party)
+    client.post(reverse("admin:messaging_message_reveal", args=[told.message.pk]), {"reason": "ticket 4711"})
+    later = time.time() + masking.REVEALED_SECONDS + 1
+
+    monkeypatch.setattr(time, "time", lambda: later)
+
+    assert PHONE not in client.get(page(told)).content.decode()
+
+
+@pytest.mark.parametrize("role", [roles.SUPPORT, roles.OPERATOR, roles.AUDITOR])
+def test_nobody_changes_a_message(role: str, told: Told) -> None:
+    client = sign_in(role, told.party)
+
+    client.post(page(told), {"status": "read"})
+    deleted = client.post(reverse("admin:messaging_message_delete", args=[told.message.pk]), {"post": "yes"})
+
+    told.message.refresh_from_db()
+    assert (told.message.status, deleted.status_code) == ("failed", 403)
+
+
+def test_a_stranger_meets_nothing(told: Told, globex: Party) -> None:
+    client = sign_in(roles.SUPPORT, globex)
+
+    opened = client.get(page(told))
+    client.post(reverse("admin:messaging_message_reveal", args=[told.message.pk]), {"reason": "ticket 4711"})
+
+    assert opened["Location"] == "/console/"
+    assert not AuditEvent.objects.filter(action__startswith="message.").exists()
+
+
+def test_the_page_costs_a_bounded_number_of_queries(
+    told: Told, django_assert_max_num_queries: pytest.FixtureRequest
+) -> None:
+    client = sign_in(roles.SUPPORT, told.party)
+
+    with django_assert_max_num_queries(30):  # type: ignore[operator]
+        assert client.get(page(told)).status_code == 200

@@ -1,0 +1,69 @@
+"""One box finds what it is given, by an index, and only what the person may see."""
+
+import pytest
+from django.db import connection
+from django.urls import reverse
+
+from accounts import roles
+from accounts.models import User
+from messaging.console import search
+from tests.conftest import Party
+from tests.messaging.console.conftest import PHONE, Told, sign_in
+
+FIND = "/console/messaging/message/find/"
+
+
+@pytest.mark.parametrize("term", ["wamid.HBgNtold", "req_0123456789abcdef", " wamid.HBgNtold "])
+def test_a_single_hit_is_opened_at_once(term: str, told: Told) -> None:
+    answer = sign_in(roles.SUPPORT, told.party).get(FIND, {"q": term})
+
+    page = reverse("admin:messaging_message_change", args=[told.message.pk])
+    assert (answer.status_code, answer["Location"]) == (302, page)
+
+
+def test_our_id_a_number_and_a_tenant_are_found(told: Told) -> None:
+    client = sign_in(roles.SUPPORT, told.party)
+
+    by_id = client.get(FIND, {"q": str(told.message.pk)})
+    by_number = client.get(FIND, {"q": "+54 911 4012-3456"})
+    by_tenant = client.get(FIND, {"q": "aCME"})
+
+    assert by_id["Location"].endswith(f"/messaging/message/{told.message.pk}/change/")
+    assert by_number["Location"].endswith(f"/conversation/{told.message.conversation_id}/change/")
+    assert by_tenant["Location"].endswith(f"/accounts/tenant/{told.party.tenant.pk}/change/")
+
+
+@pytest.mark.parametrize("term", ["wamid.HBgNtold", "req_0123456789abcdef", PHONE, "Acme"])
+def test_what_belongs_to_another_tenant_is_not_found(term: str, told: Told, globex: Party) -> None:
+    answer = sign_in(roles.SUPPORT, globex).get(FIND, {"q": term})
+
+    assert (answer.status_code, answer.context["hits"]) == (200, [])
+    assert "The search is exact" in answer.content.decode()
+
+
+@pytest.mark.parametrize("term", ["", "x" * 300, "nul\x00", "'; --", "9" * 40])
+def test_nonsense_finds_nothing(term: str, told: Told) -> None:
+    answer = sign_in(roles.SUPPORT, told.party).get(FIND, {"q": term})
+
+    assert (answer.status_code, answer.context["hits"]) == (200, [])
+
+
+@pytest.mark.parametrize(
+    "term",
+    ["wamid.X", "req_0123456789abcdef", PHONE, "AR.abc", "Acme", "9f0b2c54-3b77-4a39-9c0a-111111111111"],
+)
+@pytest.mark.parametrize("sees_all", [True, False])
+def test_no_search_reads_a_table_through(term: str, sees_all: bool, told: Told) -> None:
+    user = User.objects.create(username="any", is_staff=True, sees_all_tenants=sees_all)
+    large = {"messaging_message", "messaging_contact", "messaging_conversation", "webhooks_app_delivery"}
+
+    with connection.cursor() as cursor:
+        # With it the planner takes a table as a whole only where there is no index to go by.
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        plans = [rows.explain() for rows in search.queries(term, user)]
+
+    assert plans
+    for plan in plans:
+        assert not [name for name in large if f"Seq Scan on {name}" in plan], plan
+        assert "Limit" in plan
+        assert "Index Cond" in plan, plan
