@@ -40,7 +40,7 @@ POINTS = {
     "callback handled before commit": Point("messaging.reports", "take", "before commit"),
     "callback handled after commit": Point("messaging.reports", "take", "after commit"),
     "callback stored": Point("messaging.ingest", "store", "at return"),
-    "callback before commit": Point("messaging.ingest", "store", "before commit"),
+    "callback not stored": Point("messaging.ingest", "store", "at call"),
 }
 PREPARES = Point(*_INTENT, "at call")
 
