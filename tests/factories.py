@@ -49,6 +49,15 @@ class GrantFactory(DjangoModelFactory[accounts.Grant]):
     tenant = factory.SubFactory(TenantFactory)
 
 
+class SignInTallyFactory(DjangoModelFactory[accounts.SignInTally]):
+    class Meta:
+        model = accounts.SignInTally
+
+    key = factory.Sequence(lambda n: f"{n:064x}")
+    began_at = LONG_AGO
+    count = 1
+
+
 class AuditEventFactory(DjangoModelFactory[accounts.AuditEvent]):
     class Meta:
         model = accounts.AuditEvent

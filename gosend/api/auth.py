@@ -1,12 +1,11 @@
 """API key in, tenant out."""
 
-import ipaddress
-
 from django.conf import settings
 from django.http import HttpRequest
 
 from accounts import keys, numbers
 from accounts.models import ApiKey, Tenant
+from gosend.lib.addresses import caller_of
 from gosend.lib.errors import DomainError
 
 HEADER = "X-API-Key"
@@ -35,19 +34,7 @@ def _carried(request: HttpRequest, dialect: str) -> str:
 
 def address_of(request: HttpRequest) -> str:
     """Where a request comes from: the last hop that is none of our own proxies."""
-    hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
-    hops.append(request.META.get("REMOTE_ADDR") or "")
-    while len(hops) > 1 and _is_proxy(hops[-1]):
-        hops.pop()
-    return hops[-1]
-
-
-def _is_proxy(address: str) -> bool:
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return any(found in network for network in settings.TRUSTED_PROXIES)
+    return caller_of(request.META, proxies=settings.TRUSTED_PROXIES)
 
 
 def require_active(tenant: Tenant) -> None:
