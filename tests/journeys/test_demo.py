@@ -18,7 +18,9 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 import pytest
 import requests
+from django.test import Client
 
+from gosend.demo import seed
 from gosend.demo.processes import require_free
 from tests.material import ROOT
 
@@ -134,6 +136,18 @@ def _status(running: Running, id: str) -> str:
     return str(answer.json().get("status"))
 
 
+def _send_by_the_other_doors(running: Running) -> None:
+    told = running.told
+    doors = {
+        f"contacts/{told['contact_id']}/messages": {"X-API-Key": told["whatomate_key"]},
+        f"v1/sessions/{told['session_id']}/messages": {"Authorization": f"Bearer {told['session_key']}"},
+    }
+    for path, headers in doors.items():
+        body = {"type": "text", "text": "Hi", "to": "5491140123456"}
+        answer = requests.post(f"{told['base_url']}/api/{path}", json=body, headers=headers, timeout=10)
+        assert answer.status_code == 200, answer.text
+
+
 def test_the_demo_tells_its_story_and_a_killed_worker_loses_nothing(demo: Running) -> None:
     said = demo.output.read_text()
     assert said.count("received, signature verified") == 4
@@ -146,6 +160,7 @@ def test_the_demo_tells_its_story_and_a_killed_worker_loses_nothing(demo: Runnin
         if number == _MESSAGES // 2:
             os.kill(demo.worker(), signal.SIGKILL)
 
+    _send_by_the_other_doors(demo)
     deadline = time.monotonic() + 120
     told: dict[str, list[str]] = {}
     while open_ones := [id for id in ids if set(told.get(id, [])) != _EVENTS]:
@@ -179,3 +194,20 @@ def test_a_taken_port_is_named_with_the_way_out(tmp_path: Path) -> None:
     assert answer.returncode == 1
     assert f"Port {port}, wanted for the web server, is taken" in answer.stderr
     assert "make demo PORT=" in answer.stderr
+
+
+@pytest.mark.django_db
+def test_what_the_demo_notes_opens_all_three_apis() -> None:
+    noted = seed.Demo()
+    assert seed.prepare(noted)
+    assert not seed.prepare(noted)
+
+    keys = {
+        "/v1/me": noted.api_key,
+        f"/api/contacts/{noted.contact_id}": noted.whatomate_key,
+        f"/api/v1/sessions/{noted.session_id}": noted.session_key,
+    }
+    for path, key in keys.items():
+        for other in keys.values():
+            answer = Client().get(path, headers={"X-API-Key": other})
+            assert answer.status_code == (200 if other == key else 401), (path, answer.content)
