@@ -20,7 +20,7 @@ SET_UP = $(if $(PYTHON),$(PYTHON) bin/install.py,@echo "Python 3.11 or newer wit
 	(Debian: apt install python3-venv); name it with PYTHON=…" >&2; exit 1;)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults run worker doctor bench soak migrate check fix stop set-up set-up-dev
+.PHONY: help demo test faults run worker doctor bench soak screenshots migrate check fix stop set-up set-up-dev
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18

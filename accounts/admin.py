@@ -1,17 +1,16 @@
-"""The console's pages for tenants, keys and accounts. Numbers: webhooks_app/admin.py, which tells of them."""
+"""The console's pages for staff, customers and accounts. Numbers: webhooks_app/admin.py."""
 
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from accounts import keys
 from accounts.console import TenantLogAdmin, TenantRecordAdmin
+from accounts.key_page import ApiKeyAdmin
 from accounts.models import (
     ApiKey,
     AuditEvent,
@@ -23,6 +22,7 @@ from accounts.models import (
     Tenant,
     User,
 )
+from accounts.tenant_page import TenantAdmin
 
 admin.site.unregister(Group)
 
@@ -82,13 +82,8 @@ class UserAdmin(DjangoUserAdmin, TenantRecordAdmin):  # type: ignore[misc, type-
     change_password_form = AdminPasswordChangeForm
 
 
-@admin.register(Tenant)
-class TenantAdmin(TenantRecordAdmin):
-    tenant_path = "pk"
-    list_display = ["name", "plan", "status", "created_at"]
-    list_filter = ["status", "plan"]
-    search_fields = ["name", "external_id"]
-    exclude = ["sealed_webhook_secret"]
+admin.site.register(Tenant, TenantAdmin)
+admin.site.register(ApiKey, ApiKeyAdmin)
 
 
 @admin.register(Member)
@@ -104,54 +99,6 @@ class CustomerAdmin(TenantRecordAdmin):
     list_select_related = ["tenant"]
     search_fields = ["name", "external_id"]
     autocomplete_fields = ["tenant"]
-
-
-@admin.register(ApiKey)
-class ApiKeyAdmin(TenantRecordAdmin):
-    """A key is made here and its text shown once; afterwards it can only be revoked."""
-
-    list_display = [
-        "label",
-        "tenant",
-        "dialect",
-        "environment",
-        "prefix",
-        "last_four",
-        "last_used_at",
-        "revoked_at",
-    ]
-    list_select_related = ["tenant"]
-    autocomplete_fields = ["tenant"]
-    fields = ["tenant", "label", "dialect", "environment", "scopes", "expires_at", "allowed_networks"]
-    actions = ["revoke"]
-
-    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, str | list[str]]:
-        return {**super().get_changeform_initial_data(request), "scopes": ",".join(keys.SCOPES)}
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        key, plaintext = keys.mint(
-            tenant=obj.tenant,
-            label=obj.label,
-            environment=obj.environment,
-            dialect=obj.dialect,
-            scopes=obj.scopes,
-            expires_at=obj.expires_at,
-            allowed_networks=obj.allowed_networks,
-        )
-        obj.pk = key.pk
-        messages.warning(request, f"The key, shown this once: {plaintext}")
-
-    @admin.action(description="Revoke the chosen keys", permissions=["add"])
-    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        for key in queryset:
-            keys.revoke(key=key)
-        messages.success(request, "Revoked; they are refused from now on.")
 
 
 @admin.register(MetaApp)

@@ -48,7 +48,7 @@ class Scoped(_Page):
     ) -> Any:
         """Offer, and accept, only what belongs to a tenant that the person may see."""
         related = db_field.related_model
-        path = _path_of(related)
+        path = path_of(related)
         if path is not None and "queryset" not in kwargs:
             rows: QuerySet[Any] = related._default_manager.all()
             kwargs["queryset"] = access.narrow(rows, user=user_of(request), path=path)
@@ -77,7 +77,7 @@ class TenantLogAdmin(Scoped, LogAdmin):  # type: ignore[misc]  # the same
     """Rows of tenants that the product writes: to be read, never to be changed."""
 
 
-def _path_of(model: type[Model]) -> str | None:
+def path_of(model: type[Model]) -> str | None:
     if model is Tenant:
         return "pk"
     return "tenant_id" if any(field.name == "tenant" for field in model._meta.fields) else None

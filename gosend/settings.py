@@ -75,6 +75,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "gosend.api.middleware.RequestIdMiddleware",
+    "gosend.api.middleware.ProgramsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -239,6 +240,9 @@ INGEST_LEASE_SECONDS = env_int("INGEST_LEASE_SECONDS", 20)
 WEBHOOK_TIMEOUT_SECONDS = env_int("WEBHOOK_TIMEOUT_SECONDS", 10)
 # Days after which deliveries that ended are forgotten, with their events and attempts.
 WEBHOOK_LOG_DAYS = env_int("WEBHOOK_LOG_DAYS", 30)
+# Days for which Meta's callbacks and the statuses they reported are kept, at least 8, because Meta
+# repeats for 7; 0 keeps them. A callback that could not be handled stays until it is.
+META_LOG_DAYS = env_int("META_LOG_DAYS", 30)
 
 # --- Security -----------------------------------------------------------------------------------
 # Networks that tenants' webhook URLs and media links may reach although they are not public, and

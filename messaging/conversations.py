@@ -1,7 +1,6 @@
 """The 24-hour window: open it, extend it, ask it; and the record of the exchange beside it."""
 
-from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
@@ -11,8 +10,8 @@ from django.utils import timezone
 
 from accounts.models import PhoneNumber
 from gosend.lib.errors import DomainError
-from messaging import contacts, endings
-from messaging.models import Contact, Conversation, Message, ServiceWindow
+from messaging import endings
+from messaging.models import Contact, Conversation, Message
 
 # Meta: a customer's message opens or refreshes the window in which free-form messages may be sent.
 WINDOW = timedelta(hours=24)
@@ -22,27 +21,22 @@ class WindowClosed(DomainError):
     code = "outside_24h_window"
 
 
-def closed_windows(*, number: PhoneNumber, peers: Collection[str]) -> Mapping[str, WindowClosed]:
-    """For each recipient outside the 24-hour window, why no free-form message may go there now.
+def leaves_windows_to_meta(number: PhoneNumber) -> bool:
+    """Whether Meta decides about the 24-hour window, and not we.
 
-    Left to Meta where the number's policy says so, and during a number's first day, whose inbound
-    messages before the connection we have not seen.
+    So it is where the number's policy says so, and during a number's first day, whose inbound messages
+    before the connection we have not seen.
     """
-    now = timezone.now()
-    if number.window_policy == PhoneNumber.WindowPolicy.DEFER or number.connected_at > now - WINDOW:
-        return {}
-    people = contacts.find_many(account=number.business_account, peers=peers)
-    windows = ServiceWindow.objects.filter(phone_number=number, contact__in=people.values())
-    ends = dict(windows.values_list("contact_id", "expires_at"))
-    closed = {}
-    for peer in peers:
-        end = ends.get(people[peer].pk) if peer in people else None
-        if end is None or end <= now:
-            closed[peer] = WindowClosed(
-                "The customer has not written within the last 24 hours: only templates may be sent",
-                details={"window_expires_at": end.isoformat() if end else None},
-            )
-    return closed
+    is_new = number.connected_at > timezone.now() - WINDOW
+    return number.window_policy == PhoneNumber.WindowPolicy.DEFER or is_new
+
+
+def window_closed(ended_at: datetime | None) -> WindowClosed:
+    """Why no free-form message may go to a person whose window ended then, or was never open."""
+    return WindowClosed(
+        "The customer has not written within the last 24 hours: only templates may be sent",
+        details={"window_expires_at": ended_at.isoformat() if ended_at else None},
+    )
 
 
 def extend_window(*, number: PhoneNumber, contact: Contact, written_at: datetime) -> None:
@@ -71,27 +65,26 @@ def touch(
     return conversation, is_new
 
 
-def touch_many(
-    *, number: PhoneNumber, contact_ids: Collection[int], at: datetime
-) -> tuple[dict[int, Conversation], set[int]]:
-    """Count outbound messages, one for each mention of a contact; the statements are as many for all.
+def begin_many(*, number: PhoneNumber, contact_ids: Collection[int], at: datetime) -> list[Conversation]:
+    """See to it that each of these people has a running conversation; return those that are new.
 
-    Returns the conversations by contact, and the contacts whose conversation is new.
+    The statements are as many for all; messages are counted by whoever stores them.
     """
-    counts = Counter(contact_ids)
-    found = _running(number, counts)
-    if expired := endings.expire([one.pk for one in found.values()]):
-        found = {contact: one for contact, one in found.items() if one.pk not in expired}
-    missing = sorted(counts.keys() - found.keys())
-    is_new = _start_many(number, missing, at) if missing else set()
-    if missing:
-        found = _running(number, counts)
+    wanted = set(contact_ids)
+    found = _running(number, wanted)
+    stale = [one.pk for one in found.values() if one.last_message_at <= at - endings.LIFETIME]
+    expired = endings.expire(stale) if stale else set()
+    missing = wanted - {contact for contact, one in found.items() if one.pk not in expired}
+    if not missing:
+        return []
+    customer_id = number.business_account.customer_id
     with connection.cursor() as cursor:
-        rows = [(one.pk, counts[contact]) for contact, one in found.items()]
-        cursor.execute(_COUNT, [at, at, [pk for pk, _ in rows], [count for _, count in rows]])
-    for one in found.values():
-        one.status = Conversation.Status.ACTIVE
-    return found, is_new
+        cursor.execute(_START_MANY, [number.tenant_id, customer_id, number.pk, at, at, sorted(missing)])
+        fresh = dict(cursor.fetchall())
+    return [
+        Conversation(id=pk, contact_id=contact_id, tenant_id=number.tenant_id, phone_number=number)
+        for contact_id, pk in sorted(fresh.items())
+    ]
 
 
 def _running(number: PhoneNumber, contact_ids: Collection[int]) -> dict[int, Conversation]:
@@ -99,14 +92,7 @@ def _running(number: PhoneNumber, contact_ids: Collection[int]) -> dict[int, Con
     rows = Conversation.objects.exclude(status=Conversation.Status.ENDED).filter(
         phone_number=number, contact_id__in=list(contact_ids)
     )
-    return {row.contact_id: row for row in rows.order_by("pk").select_for_update(no_key=True)}
-
-
-def _start_many(number: PhoneNumber, contact_ids: Collection[int], at: datetime) -> set[int]:
-    customer_id = number.business_account.customer_id
-    with connection.cursor() as cursor:
-        cursor.execute(_START_MANY, [number.tenant_id, customer_id, number.pk, at, at, list(contact_ids)])
-        return {contact_id for (contact_id,) in cursor.fetchall()}
+    return {row.contact_id: row for row in rows.order_by("contact_id").select_for_update(no_key=True)}
 
 
 def _open_one(number: PhoneNumber, contact: Contact) -> Conversation | None:
@@ -140,14 +126,7 @@ INSERT INTO messaging_conversation
         status, messages_count, ended_reason)
 SELECT %s, %s, %s, contact_id, %s, %s, 'active', 0, '' FROM unnest(%s::bigint[]) AS contact_id
 ON CONFLICT (phone_number_id, contact_id) WHERE status <> 'ended' DO NOTHING
-RETURNING contact_id
-"""
-_COUNT = """
-UPDATE messaging_conversation AS conversation
-   SET messages_count = messages_count + fresh.count, status = 'active',
-       last_message_at = greatest(last_message_at, %s), last_outbound_at = greatest(last_outbound_at, %s)
-  FROM unnest(%s::bigint[], %s::int[]) AS fresh (id, count)
- WHERE conversation.id = fresh.id
+RETURNING contact_id, id
 """
 _EXTEND = """
 INSERT INTO messaging_servicewindow AS held (phone_number_id, contact_id, expires_at)

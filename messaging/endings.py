@@ -13,6 +13,7 @@ from webhooks_app import events
 
 # The record of an exchange ends as long after its last message, whoever wrote it.
 LIFETIME = timedelta(hours=24)
+LIFETIME_SQL = f"{LIFETIME.total_seconds():.0f} seconds"
 # Conversations that one statement takes; a sweep goes on until nothing is due, or it has had its turn.
 BATCH = 200
 _MAX_BATCHES = 50

@@ -47,13 +47,21 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """The first answer said that the message is kept; the message itself tells what it said."""
+
+    message_id: int
+    status_code: int
+
+
+@dataclass(frozen=True, slots=True)
 class Unanswered:
     """The first request was accepted, its outcome is known, but it ended before it could answer."""
 
     message_id: int
 
 
-def recall(once: Once) -> Stored | Unanswered | None:
+def recall(once: Once) -> Stored | Accepted | Unanswered | None:
     """Look up what became of the first request with this key; None when there was none.
 
     Raises KeyConflict for another request, InProgress while the first one is still running.
@@ -64,6 +72,8 @@ def recall(once: Once) -> Stored | Unanswered | None:
     if bytes(row.fingerprint) != once.fingerprint:
         raise KeyConflict("This Idempotency-Key was already used for another request")
     if row.status_code is not None:
+        if row.body is None and row.message_id is not None:
+            return Accepted(row.message_id, row.status_code)
         return _opened(once, row)
     if row.message_id is not None and not _is_under_way(row.message_id):
         return Unanswered(row.message_id)
@@ -78,11 +88,20 @@ def claim(once: Once, *, message_id: int | None = None) -> None:
     Whoever comes second waits for that transaction and then gets InProgress, which undoes its own. A
     row past its lifetime, or abandoned, is taken over in place.
     """
-    ages = [LIFETIME.total_seconds(), _ABANDONED.total_seconds()]
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, [*_scope(once), once.fingerprint, message_id, *ages])
+        cursor.execute(_CLAIM, [message_id, *parameters(once)[:-1]])
         if cursor.fetchone() is None:
             raise in_progress()
+
+
+def parameters(once: Once | None, *, answered: int | None = None) -> list[str | None]:
+    """What `TAKE` is executed with, and behind it whether there is a key at all; all of it text."""
+    ages = [f"{LIFETIME.total_seconds():.0f}", f"{_ABANDONED.total_seconds():.0f}"]
+    status_code = None if answered is None else str(answered)
+    if once is None:
+        return [None, None, None, None, status_code, "f", *ages, "f"]
+    key = [str(once.tenant_id), once.environment, once.key, once.fingerprint.hex(), status_code]
+    return [*key, "t", *ages, "t"]
 
 
 def remember(once: Once, *, status_code: int, body: bytes) -> Stored:
@@ -106,19 +125,22 @@ def in_progress() -> InProgress:
     return InProgress("The first request with this Idempotency-Key is still running", retry_after=1)
 
 
-_CLAIM = """
+# Takes the key for the rows of `ready`, of which there is one at most where there is a key.
+TAKE = """
 INSERT INTO messaging_idempotentanswer AS held
-       (tenant_id, environment, key, fingerprint, message_id, created_at)
-VALUES (%s, %s, %s, %s, %s, statement_timestamp())
+       (tenant_id, environment, key, fingerprint, message_id, status_code, created_at)
+SELECT %s::bigint, %s::text, %s::text, decode(%s::text, 'hex'), ready.id, %s::smallint, statement_timestamp()
+  FROM ready WHERE %s::bool
 ON CONFLICT (tenant_id, environment, key) DO UPDATE
    SET fingerprint = excluded.fingerprint, message_id = excluded.message_id,
-       status_code = NULL, body = NULL, created_at = excluded.created_at
- WHERE held.created_at <= statement_timestamp() - make_interval(secs => %s)
+       status_code = excluded.status_code, body = NULL, created_at = excluded.created_at
+ WHERE held.created_at <= statement_timestamp() - make_interval(secs => %s::float)
     OR held.message_id IS NULL AND held.status_code IS NULL
        AND held.fingerprint = excluded.fingerprint
-       AND held.created_at <= statement_timestamp() - make_interval(secs => %s)
-RETURNING id
+       AND held.created_at <= statement_timestamp() - make_interval(secs => %s::float)
+RETURNING message_id
 """
+_CLAIM = f"WITH ready AS (SELECT %s::bigint AS id) {TAKE}"
 
 
 def _scope(once: Once) -> tuple[int, str, str]:

@@ -2,22 +2,20 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import OperationalError, transaction
-from django.db.models.functions import Now
 from django.utils import timezone
 from psycopg.errors import DeadlockDetected
 
 from accounts import numbers
 from accounts.models import ApiKey, PhoneNumber, Tenant
-from gosend.lib import doorbell, ids, phone
+from gosend.lib import doorbell, phone
 from gosend.lib.errors import DomainError
 from gosend.whatsapp import content as contents
-from messaging import announce, contacts, conversations, deliver, idempotency, throughput
-from messaging.models import Dispatch, Message, MessageContent
+from messaging import announce, contacts, conversations, deliver, idempotency, keep, throughput
+from messaging.models import Message, MessageContent
 from templates_app import catalog, parameters
 from templates_app.models import Template
 
@@ -68,6 +66,7 @@ def accept(
     request_id: str = "",
     api_key: ApiKey | None = None,
     once: idempotency.Once | None = None,
+    answered: int | None = None,
     due_at: datetime | None = None,
 ) -> Message:
     """Take a message over: from the return on it is kept, whatever happens to this process.
@@ -77,21 +76,35 @@ def accept(
     `numbers.require_sendable`, InvalidRecipient, `conversations.WindowClosed`, those of
     `templates_app.catalog` and `templates_app.parameters`, `idempotency.InProgress`, and
     `throughput.NumberOverLimit` or, when asynchronous, `throughput.QueueFull`; nothing is stored then.
+
+    `answered` is the status of an answer that follows from the message alone: it is kept with the key at
+    once, and a repeat recalls `idempotency.Accepted`.
     """
     asked = Asked(number, to, content, context_wamid, tracking, due_at)
     sender = Sender(tenant, environment, request_id, api_key)
     _check(asked, sender, _approved_templates())
-    if is_async and not throughput.room(number=number):
-        raise throughput.queue_full(number)
-    with nullcontext() if is_async else throughput.one(number=number), transaction.atomic():
-        message = _required(_store(number, [asked], sender)[0])
-        if once is not None:
-            idempotency.claim(once, message_id=message.pk)
-        if is_async:
-            doorbell.ring("messaging.drain", number_id=number.pk)
-    if not is_async:
-        _deliver(message)
+    if is_async:
+        if not throughput.room(number=number):
+            raise throughput.queue_full(number)
+        return _queue(asked, sender, once, answered)
+    with throughput.one(number=number), transaction.atomic():
+        message = _required(_store(number, [asked], sender, once)[0])
+    MessageContent(message=message, body=_body(asked), tracking=tracking)  # known, so not read again
+    _deliver(message)
     return message
+
+
+def _queue(asked: Asked, sender: Sender, once: idempotency.Once | None, answered: int | None) -> Message:
+    """Keep one message to be sent later; one statement where its person and conversation are known."""
+    batch = _batch(asked.number, [asked], sender, once, answered)
+    kept = keep.keep(batch)[0]
+    if kept.id is None:
+        with transaction.atomic():
+            stored = _required(_settle(batch, [asked], sender, [kept])[0])
+            doorbell.ring("messaging.drain", number_id=asked.number.pk)
+            return stored
+    doorbell.ring("messaging.drain", number_id=asked.number.pk)
+    return _message(asked, sender, kept, kept.id)
 
 
 def _deliver(message: Message) -> None:
@@ -195,53 +208,89 @@ def _required(verdict: Verdict) -> Message:
     return verdict
 
 
-def _store(number: PhoneNumber, asked: Sequence[Asked], sender: Sender) -> list[Verdict]:
+def _store(
+    number: PhoneNumber, asked: Sequence[Asked], sender: Sender, once: idempotency.Once | None = None
+) -> list[Verdict]:
     """Store what the 24-hour window allows; the statements are as many for a thousand as for one."""
-    free = {one.to for one in asked if not isinstance(one.content, contents.Template)}
-    closed = conversations.closed_windows(number=number, peers=free) if free else {}
-    refused = [None if isinstance(one.content, contents.Template) else closed.get(one.to) for one in asked]
-    allowed = [one for one, error in zip(asked, refused, strict=True) if error is None]
-    stored = iter(_insert(number, allowed, sender) if allowed else [])
-    return [error or next(stored) for error in refused]
+    if not asked:
+        return []
+    batch = _batch(number, asked, sender, once)
+    return _settle(batch, asked, sender, keep.keep(batch))
 
 
-def _insert(number: PhoneNumber, asked: Sequence[Asked], sender: Sender) -> list[Message]:
+def _batch(
+    number: PhoneNumber,
+    asked: Sequence[Asked],
+    sender: Sender,
+    once: idempotency.Once | None = None,
+    answered: int | None = None,
+) -> keep.Batch:
+    rows = [
+        {
+            "n": n,
+            "peer": one.to,
+            "type": one.content.type,
+            "body": _body(one),
+            "tracking": one.tracking,
+            "due_at": one.due_at,
+            "is_free": not isinstance(one.content, contents.Template),
+        }
+        for n, one in enumerate(asked)
+    ]
+    api_key_id = sender.api_key.pk if sender.api_key else None
+    return keep.Batch(number, rows, api_key_id, sender.request_id, once, answered)
+
+
+def _settle(
+    batch: keep.Batch, asked: Sequence[Asked], sender: Sender, found: list[keep.Kept]
+) -> list[Verdict]:
+    """Make the people and conversations that were missing, and store what waited for them."""
+    waiting = [n for n, one in enumerate(found) if one.id is None and one.is_open]
+    if waiting:
+        _open(batch.number, [asked[n] for n in waiting])
+        again = keep.keep(replace(batch, rows=[batch.rows[n] for n in waiting]))
+        for n, one in zip(waiting, again, strict=True):
+            if one.id is None:  # its person is there now: only the key can be missing
+                raise idempotency.in_progress()
+            found[n] = one
+    return [
+        conversations.window_closed(kept.window_ends_at)
+        if kept.id is None
+        else _message(one, sender, kept, kept.id)
+        for one, kept in zip(asked, found, strict=True)
+    ]
+
+
+def _open(number: PhoneNumber, asked: Sequence[Asked]) -> None:
     at = timezone.now()
     people = contacts.find_or_create_many(account=number.business_account, peers={one.to for one in asked})
-    threads, fresh = conversations.touch_many(
-        number=number, contact_ids=[people[one.to].pk for one in asked], at=at
-    )
-    messages = [
-        Message(
-            id=message_id,
-            tenant_id=number.tenant_id,
-            phone_number=number,
-            contact=people[one.to],
-            conversation=threads[people[one.to].pk],
-            customer_id=number.business_account.customer_id,
-            api_key=sender.api_key,
-            direction=Message.Direction.OUTBOUND,
-            type=one.content.type,
-            status=Message.Status.QUEUED,
-            peer=one.to,
-            request_id=sender.request_id,
-        )
-        for message_id, one in zip(ids.reserve(len(asked)), asked, strict=True)
-    ]
-    Message.objects.bulk_create(messages)
-    pairs = list(zip(messages, asked, strict=True))
-    MessageContent.objects.bulk_create(
-        MessageContent(message=message, body=_body(one), tracking=one.tracking) for message, one in pairs
-    )
-    Dispatch.objects.bulk_create(
-        Dispatch(message=message, phone_number=number, peer=one.to, due_at=one.due_at or Now())
-        for message, one in pairs
-    )
+    fresh = conversations.begin_many(number=number, contact_ids=[one.pk for one in people.values()], at=at)
     if fresh:
-        announce.conversations_created(
-            conversations=[threads[contact_id] for contact_id in sorted(fresh)], number=number, at=at
-        )
-    return messages
+        announce.conversations_created(conversations=fresh, number=number, at=at)
+
+
+def _message(asked: Asked, sender: Sender, kept: keep.Kept, message_id: int) -> Message:
+    """The row as it was stored, without reading it back."""
+    number = asked.number
+    message = Message(
+        id=message_id,
+        tenant_id=number.tenant_id,
+        phone_number=number,
+        contact_id=kept.contact_id,
+        conversation_id=kept.conversation_id,
+        customer_id=number.business_account.customer_id,
+        api_key=sender.api_key,
+        direction=Message.Direction.OUTBOUND,
+        type=asked.content.type,
+        status=Message.Status.QUEUED,
+        peer=asked.to,
+        request_id=sender.request_id,
+        created_at=kept.created_at,
+        updated_at=kept.created_at,
+    )
+    message._state.adding = False
+    message._state.db = "default"
+    return message
 
 
 def _body(asked: Asked) -> dict[str, object]:

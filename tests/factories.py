@@ -200,6 +200,14 @@ class TemplateFactory(DjangoModelFactory[templates.Template]):
     components = [{"type": "BODY", "text": "Your order is on its way."}]
 
 
+class StatusChangeFactory(DjangoModelFactory[templates.StatusChange]):
+    class Meta:
+        model = templates.StatusChange
+
+    template = factory.SubFactory(TemplateFactory)
+    status = templates.Template.Status.PAUSED
+
+
 class ContactFactory(DjangoModelFactory[messaging.Contact]):
     class Meta:
         model = messaging.Contact

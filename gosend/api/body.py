@@ -25,7 +25,7 @@ def read(request: HttpRequest, *, limit: int) -> bytes:
     """Return the body; refuse it by its Content-Length, and by its real size when it has none."""
     if _stated_length(request) > limit:
         raise _too_large(limit)
-    if "chunked" in request.headers.get("Transfer-Encoding", "").lower():
+    if "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower():
         _read_chunked(request, limit)
     try:
         if limit > (settings.DATA_UPLOAD_MAX_MEMORY_SIZE or limit):
@@ -46,7 +46,7 @@ def admit_upload(request: HttpRequest, *, limit: int) -> None:
     """Refuse a form by its Content-Length; its parts are then read one after the other, not as a whole."""
     if _stated_length(request) > limit:
         raise _too_large(limit)
-    if "chunked" in request.headers.get("Transfer-Encoding", "").lower():
+    if "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower():
         _read_chunked(request, limit)
         if _stated_length(request) > limit:
             raise _too_large(limit)

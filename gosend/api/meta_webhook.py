@@ -75,7 +75,7 @@ class MetaWebhook(View):
 
 
 def _keep(raw: bytes, request: HttpRequest) -> None:
-    app, is_sandbox = _sender(raw, request.headers.get("X-Hub-Signature-256"))
+    app, is_sandbox = _sender(raw, request.META.get("HTTP_X_HUB_SIGNATURE_256"))
     ingest.store(body=raw, app=app, is_sandbox=is_sandbox)
 
 

@@ -16,7 +16,7 @@ from tests.benchmarks import world
 DOORS = ("accept", "batch-accept", "callbacks-in")
 SENDING = ("send", "claim")
 EVENTS = ("callbacks-processed", "webhooks-out")
-OTHERS = ("lists", "life")
+OTHERS = ("lists", "console", "life")
 # Long, and not a matter of speed: only when it is asked for.
 SOAK = "soak"
 ALL = (*DOORS, *SENDING, *EVENTS, *OTHERS)
@@ -58,7 +58,16 @@ def _arguments() -> argparse.Namespace:
 def _run(asked: argparse.Namespace, *, graph_port: int, began: float) -> int:
     from django.core.management import call_command  # noqa: PLC0415 -- after django.setup()
 
-    from tests.benchmarks import doors, events, life, lists, report, sending, soak  # noqa: PLC0415
+    from tests.benchmarks import (  # noqa: PLC0415
+        console,
+        doors,
+        events,
+        life,
+        lists,
+        report,
+        sending,
+        soak,
+    )
     from tests.benchmarks.measure import Result  # noqa: PLC0415
 
     call_command("migrate", verbosity=0)
@@ -80,6 +89,7 @@ def _run(asked: argparse.Namespace, *, graph_port: int, began: float) -> int:
     take("send", lambda: sending.send(graph_port=graph_port))
     take("claim", lambda: sending.claim(graph_port=graph_port))
     take("lists", lambda: lists.pages(rows=asked.rows))
+    take("console", lambda: console.pages(rows=asked.rows))
     take("callbacks-processed", lambda: events.processed(rows=asked.rows, accepted=accepted))
     take("webhooks-out", events.delivered)
     take("life", lambda: life.whole(graph_port=graph_port))

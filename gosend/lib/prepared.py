@@ -1,0 +1,34 @@
+"""A statement of a hot path, planned once per connection instead of once per call."""
+
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+from django.db import connection
+
+# Connections that may prepare statements; psycopg forgets them by itself when a transaction is undone.
+_able: "weakref.WeakSet[psycopg.Connection[Any]]" = weakref.WeakSet()
+
+
+class _Cursor(psycopg.Cursor[Any]):
+    """Prepares what it executes. Parameters are text, cast by the statement, so that one plan serves all."""
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
+        return super().execute(query, params, prepare=True, **options)
+
+
+def rows(statement: str, parameters: Sequence[str | None]) -> list[tuple[Any, ...]]:
+    """Execute a statement that returns rows; each `%s` of it is text or NULL, and cast where it stands."""
+    connection.ensure_connection()
+    raw = connection.connection
+    if raw not in _able:
+        raw.prepare_threshold = 0
+        _able.add(raw)
+    with connection.wrap_database_errors:
+        made: Any = _Cursor(raw)
+    cursor = (connection.make_debug_cursor if connection.queries_logged else connection.make_cursor)(made)
+    with cursor:
+        cursor.execute(statement, parameters)
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+        return found
