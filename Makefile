@@ -20,7 +20,7 @@ SET_UP = $(if $(PYTHON),$(PYTHON) bin/install.py,@echo "Python 3.11 or newer wit
 	(Debian: apt install python3-venv); name it with PYTHON=…" >&2; exit 1;)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults run worker doctor bench migrate check fix stop set-up set-up-dev
+.PHONY: help demo test faults run worker doctor bench soak screenshots migrate check fix stop set-up set-up-dev
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
@@ -50,6 +50,10 @@ doctor: set-up ## What is wrong with this installation, and the cure (ARGS=--off
 
 bench: set-up-dev ## Measure the hot paths against yardsticks (ONLY=accept,send WRITE=docs/benchmarks.md)
 	@exec .venv/bin/python -m tests.benchmarks --only "$(ONLY)" $(if $(WRITE),--write "$(WRITE)")
+
+soak: set-up-dev ## Ten minutes of steady work: does memory stay flat? (SECONDS=600)
+	@exec .venv/bin/python -m tests.benchmarks --only soak --seconds $(or $(SECONDS),600) \
+		$(if $(WRITE),--write "$(WRITE)")
 
 migrate: set-up ## Bring the database up to date
 	@exec $(HOLD) .venv/bin/python manage.py migrate

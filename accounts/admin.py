@@ -1,17 +1,21 @@
-"""The console's pages for tenants, keys and accounts. Numbers: webhooks_app/admin.py, which tells of them."""
+"""The console's pages for staff, customers and accounts. Numbers: webhooks_app/admin.py."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.db.models import QuerySet
 from django.http import HttpRequest
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from accounts import keys
-from accounts.console import TenantLogAdmin, TenantRecordAdmin
+from accounts import access, second_factor
+from accounts.acts import Act, Acting, Done, ReasonForm
+from accounts.console import TenantLogAdmin, TenantRecordAdmin, user_of
+from accounts.key_page import ApiKeyAdmin
 from accounts.models import (
     ApiKey,
     AuditEvent,
@@ -23,8 +27,11 @@ from accounts.models import (
     Tenant,
     User,
 )
+from accounts.tenant_page import TenantAdmin
 
 admin.site.unregister(Group)
+# django-otp's own pages show secrets to whoever may change a device; a reset is all that is needed.
+admin.site.unregister([TOTPDevice, StaticDevice])
 
 
 class _Secret(forms.CharField):
@@ -74,21 +81,47 @@ class _AccountForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at
         ]
 
 
+def _reset(row: User, data: Mapping[str, Any]) -> Done:
+    second_factor.reset(row)
+    return Done("Reset: the next page they open asks them to set up a second factor.")
+
+
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, TenantRecordAdmin):  # type: ignore[misc, type-arg]  # two bases, one model
+class UserAdmin(Acting, DjangoUserAdmin, TenantRecordAdmin):  # type: ignore[misc, type-arg]  # two bases
     tenant_path = ""
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
+    ordering = ["username"]
+    fieldsets = (*(DjangoUserAdmin.fieldsets or ()), ("Tenants", {"fields": ["sees_all_tenants"]}))
+    acts = (
+        Act(
+            "reset", "Reset the second factor", "The person enrols anew; their open sessions end.",
+            "user.second_factor_reset", _reset, ReasonForm,
+        ),
+    )  # fmt: skip
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """Nobody gives themselves, or others, more than they have."""
+        user = user_of(request)
+        if user.is_superuser:
+            return []
+        wider = [] if access.sees_all(user) else ["groups", "is_staff", "sees_all_tenants"]
+        return ["is_superuser", "user_permissions", *wider]
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        is_above = obj is not None and obj.is_superuser and not user_of(request).is_superuser
+        return super().has_change_permission(request, obj) and not is_above
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # the trail names them: take is_active away instead
+
+    def may_act(self, request: HttpRequest, row: Any = None) -> bool:
+        return self.has_change_permission(request, row)
 
 
-@admin.register(Tenant)
-class TenantAdmin(TenantRecordAdmin):
-    tenant_path = "pk"
-    list_display = ["name", "plan", "status", "created_at"]
-    list_filter = ["status", "plan"]
-    search_fields = ["name", "external_id"]
-    exclude = ["sealed_webhook_secret"]
+admin.site.register(Tenant, TenantAdmin)
+admin.site.register(ApiKey, ApiKeyAdmin)
 
 
 @admin.register(Member)
@@ -104,54 +137,6 @@ class CustomerAdmin(TenantRecordAdmin):
     list_select_related = ["tenant"]
     search_fields = ["name", "external_id"]
     autocomplete_fields = ["tenant"]
-
-
-@admin.register(ApiKey)
-class ApiKeyAdmin(TenantRecordAdmin):
-    """A key is made here and its text shown once; afterwards it can only be revoked."""
-
-    list_display = [
-        "label",
-        "tenant",
-        "dialect",
-        "environment",
-        "prefix",
-        "last_four",
-        "last_used_at",
-        "revoked_at",
-    ]
-    list_select_related = ["tenant"]
-    autocomplete_fields = ["tenant"]
-    fields = ["tenant", "label", "dialect", "environment", "scopes", "expires_at", "allowed_networks"]
-    actions = ["revoke"]
-
-    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, str | list[str]]:
-        return {**super().get_changeform_initial_data(request), "scopes": ",".join(keys.SCOPES)}
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        key, plaintext = keys.mint(
-            tenant=obj.tenant,
-            label=obj.label,
-            environment=obj.environment,
-            dialect=obj.dialect,
-            scopes=obj.scopes,
-            expires_at=obj.expires_at,
-            allowed_networks=obj.allowed_networks,
-        )
-        obj.pk = key.pk
-        messages.warning(request, f"The key, shown this once: {plaintext}")
-
-    @admin.action(description="Revoke the chosen keys", permissions=["add"])
-    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        for key in queryset:
-            keys.revoke(key=key)
-        messages.success(request, "Revoked; they are refused from now on.")
 
 
 @admin.register(MetaApp)

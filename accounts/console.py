@@ -2,11 +2,13 @@
 
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+from django.conf import settings
 from django.db.models import ForeignKey, Model, QuerySet
 from django.http import HttpRequest
 
 from accounts import access, audit
 from accounts.models import Tenant, User
+from gosend.lib.addresses import caller_of
 from gosend.lib.console import LogAdmin, RecordAdmin
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ def note(
         subject=subject,
         reason=reason,
         details=details,
-        address=request.META.get("REMOTE_ADDR"),
+        address=caller_of(request.META, proxies=settings.TRUSTED_PROXIES) or None,
     )
 
 
@@ -48,7 +50,7 @@ class Scoped(_Page):
     ) -> Any:
         """Offer, and accept, only what belongs to a tenant that the person may see."""
         related = db_field.related_model
-        path = _path_of(related)
+        path = path_of(related)
         if path is not None and "queryset" not in kwargs:
             rows: QuerySet[Any] = related._default_manager.all()
             kwargs["queryset"] = access.narrow(rows, user=user_of(request), path=path)
@@ -77,7 +79,7 @@ class TenantLogAdmin(Scoped, LogAdmin):  # type: ignore[misc]  # the same
     """Rows of tenants that the product writes: to be read, never to be changed."""
 
 
-def _path_of(model: type[Model]) -> str | None:
+def path_of(model: type[Model]) -> str | None:
     if model is Tenant:
         return "pk"
     return "tenant_id" if any(field.name == "tenant" for field in model._meta.fields) else None

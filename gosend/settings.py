@@ -65,6 +65,9 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "rest_framework",
     "drf_spectacular",
     "gosend.sandbox",
@@ -82,6 +85,8 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "accounts.second_factor_page.SecondFactorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -242,6 +247,9 @@ INGEST_LEASE_SECONDS = env_int("INGEST_LEASE_SECONDS", 20)
 WEBHOOK_TIMEOUT_SECONDS = env_int("WEBHOOK_TIMEOUT_SECONDS", 10)
 # Days after which deliveries that ended are forgotten, with their events and attempts.
 WEBHOOK_LOG_DAYS = env_int("WEBHOOK_LOG_DAYS", 30)
+# Days for which Meta's callbacks and the statuses they reported are kept, at least 8, because Meta
+# repeats for 7; 0 keeps them. A callback that could not be handled stays until it is.
+META_LOG_DAYS = env_int("META_LOG_DAYS", 30)
 
 # --- Security -----------------------------------------------------------------------------------
 # Networks that tenants' webhook URLs and media links may reach although they are not public, and
@@ -254,6 +262,9 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
 ]
 LOGIN_URL = "/console/login/"
+# Whether staff need a code beside their password to see any page of the console; off only for a demo.
+CONSOLE_SECOND_FACTOR = env_bool("CONSOLE_SECOND_FACTOR", default=True)
+OTP_TOTP_ISSUER = "GoSend"
 _is_https = PUBLIC_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _is_https
 SESSION_COOKIE_HTTPONLY = True
@@ -273,6 +284,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "GoSend",
     "SITE_SYMBOL": "forum",
     "SHOW_VIEW_ON_SITE": False,
+    "LOGIN": {"form": "accounts.sign_in_page.SignInForm"},
     "DASHBOARD_CALLBACK": "messaging.console.home.dashboard",
     "STYLES": [f"{STATIC_URL}gosend/console.css"],
     "SCRIPTS": [f"{STATIC_URL}gosend/console.js"],

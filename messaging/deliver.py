@@ -1,34 +1,44 @@
-"""Hand queued messages to Meta: one at once, or what is due on a number, side by side."""
+"""Hand queued messages to Meta: one at once, or what is due on a number, many side by side."""
 
 import logging
+import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
+from django.db.models import OuterRef, Subquery
 from django.db.models.functions import Now
 
 from accounts import numbers
 from accounts.models import PhoneNumber
-from gosend.lib import doorbell, http, logs, metrics
-from gosend.whatsapp import errors, links
+from gosend.lib import doorbell, stop
+from gosend.whatsapp import links
 from gosend.whatsapp.client import GraphClient
-from gosend.whatsapp.errors import GraphError
-from messaging import claims, media, throughput
-from messaging.claims import Answer, Claim, Intent, Linked
+from messaging import claims, media, pacing, throughput
+from messaging.claims import HEAD, Claim
+from messaging.flight import CALLS_AT_ONCE
+from messaging.line import Line
 from messaging.models import Dispatch, Message
 
 log = logging.getLogger(__name__)
 
-# Messages that one drain claims and sends side by side.
-BATCH = 16
-# Seconds after which a drain claims nothing more, so that a worker can be asked to stop.
-DRAIN_SECONDS = 20.0
-# A spent budget is left to refill for as long before it is drawn upon again.
+# Messages that one statement claims: as many as may be in the air.
+BATCH = CALLS_AT_ONCE
+# Seconds after which a drain claims nothing more, and goes to the end of the workers' line.
+DRAIN_SECONDS = 5.0
+# Drains of one tenant's numbers side by side in a process; the rest of its threads are for others.
+DRAINS_PER_TENANT = 4
+# A spent budget, or a tenant's turns, are left alone for as long before they are asked for again.
 _REFILL_SECONDS = 0.2
+# A long drain looks again at the head of the queue after as long, for those that had to wait for
+# another to the same person; Meta takes one message to a person in six seconds anyway.
+_HEAD_SECONDS = 5.0
+# An empty queue is looked at again after as long while calls are in the air.
+_EMPTY_SECONDS = 0.1
 
-
-_draining: set[int] = set()
+_draining: dict[int, int] = {}
+_draining_lock = threading.Lock()
 
 
 def now(*, message: Message) -> None:
@@ -51,132 +61,146 @@ def _now(message: Message) -> None:
     client = numbers.client_for(message.phone_number)
     claim = claims.take_one(message_id=message.pk)
     if claim is not None:
-        _send(client, [claim])
+        _send(client, message.phone_number, [claim])
     else:
         doorbell.ring("messaging.drain", number_id=message.phone_number_id)
 
 
+def _send(client: GraphClient, number: PhoneNumber, taken: Sequence[Claim]) -> None:
+    """Carry these claims to their outcomes, one call after the other, in this thread."""
+    with Line(client=client, number=number, here=True) as line:
+        line.add(taken)
+        while not line.is_idle:
+            line.turn()
+
+
 def drain(*, number_id: int, seconds: float = DRAIN_SECONDS) -> int:
-    """Send what is due on one number, batch by batch; return how many were claimed.
+    """Send what is due on one number; return how many messages were taken on.
 
     One drain of a number is enough in a process. It ends where the number's budget or its own time
     does, and has the bell rung again for the rest; a number that may not send now keeps its queue.
+    A process that was asked to stop claims nothing more, and hands back what it has not begun.
     """
-    if number_id in _draining:
+    if number_id in _draining or stop.asked.is_set():
         return 0
-    _draining.add(number_id)
-    try:
-        return _drain(number_id, deadline=time.monotonic() + seconds)
-    finally:
-        _draining.discard(number_id)
-
-
-def _drain(number_id: int, *, deadline: float) -> int:
     number = PhoneNumber.objects.select_related("business_account__customer", "tenant").get(pk=number_id)
-    if numbers.why_not_sendable(number) is not None:
-        return 0
+    if numbers.why_not_sendable(number) is not None or pacing.held_seconds(number):
+        return 0  # the sweep comes back to it
+    with _turn(number) as is_ours:
+        return _drain(number, until=time.monotonic() + seconds) if is_ours else 0
+
+
+@contextmanager
+def _turn(number: PhoneNumber) -> Iterator[bool]:
+    """Whether this number may be drained in this process now; its tenant's others count."""
+    with _draining_lock:
+        is_busy = number.pk in _draining
+        is_crowded = Counter(_draining.values())[number.tenant_id] >= DRAINS_PER_TENANT
+        is_ours = not (is_busy or is_crowded)
+        if is_ours:
+            _draining[number.pk] = number.tenant_id
+    if is_crowded and not is_busy:
+        doorbell.ring_later("messaging.drain", seconds=_REFILL_SECONDS, number_id=number.pk)
+    try:
+        yield is_ours
+    finally:
+        if is_ours:
+            with _draining_lock:
+                _draining.pop(number.pk, None)
+
+
+def _drain(number: PhoneNumber, *, until: float) -> int:
     client = numbers.client_for(number)
-    total = 0
-    while due := _due(number_id):
-        if time.monotonic() > deadline:
-            doorbell.ring("messaging.drain", number_id=number_id)
-            break
-        grant = throughput.take(number=number, most=due)
-        if not grant.count:
-            doorbell.ring_later("messaging.drain", seconds=_REFILL_SECONDS, number_id=number_id)
-            break
-        taken = claims.take_due(number_id=number_id, limit=grant.count)
-        throughput.give_back(number=number, count=grant.count - len(taken))
+    queue = _Queue(number)
+    while not _is_over(until) and (suspect := queue.take_suspect()):
+        _send(client, number, [suspect])
+    with Line(client=client, number=number) as line:
+        while not _is_over(until):
+            if line.has_room and (line.is_idle or (queue.is_ready and not number.held_for)):
+                line.add(queue.take())
+            if line.is_idle:
+                break
+            line.turn()
+    if queue.is_throttled and not pacing.held_seconds(number):
+        doorbell.ring_later("messaging.drain", seconds=_REFILL_SECONDS, number_id=number.pk)
+    elif _is_over(until):
+        doorbell.ring("messaging.drain", number_id=number.pk)
+    return queue.taken - line.handed_back
+
+
+def _is_over(until: float) -> bool:
+    return time.monotonic() > until or stop.asked.is_set()
+
+
+class _Queue:
+    """What is due on one number, read from its head on, as fast as the number's budget lets it."""
+
+    def __init__(self, number: PhoneNumber) -> None:
+        self._number = number
+        self._place = HEAD
+        self._head_again_at = time.monotonic() + _HEAD_SECONDS
+        self._ready_at = 0.0
+        self.is_throttled = False
+        self.taken = 0
+
+    @property
+    def is_ready(self) -> bool:
+        return not self.is_throttled and time.monotonic() >= self._ready_at
+
+    def take(self) -> list[Claim]:
+        """Claim a batch; none when nothing is due, or the budget is spent."""
+        if self.is_throttled:
+            return []
+        if time.monotonic() >= self._head_again_at:
+            self._place = HEAD
+            self._head_again_at = time.monotonic() + _HEAD_SECONDS
+        taken = self._take()
+        if not taken and self._place != HEAD and not self.is_throttled:
+            self._place = HEAD
+            taken = self._take()
         if not taken:
-            break
-        _send(client, taken)
-        total += len(taken)
-    return total
+            self._ready_at = time.monotonic() + _EMPTY_SECONDS
+        self.taken += len(taken)
+        return taken
 
+    def _take(self) -> list[Claim]:
+        due = claims.count_due(number_id=self._number.pk, most=BATCH, after=self._place)
+        granted = self._grant(due)
+        if not granted:
+            return []
+        batch = claims.take_due(number_id=self._number.pk, limit=granted, after=self._place)
+        throughput.give_back(number=self._number, count=granted - len(batch.claims))
+        self._place = batch.place
+        return batch.claims
 
-def _due(number_id: int) -> int:
-    """How many messages one batch could hold; those behind another to the same person count too."""
-    due = Dispatch.objects.filter(phone_number_id=number_id, state=Dispatch.State.QUEUED, due_at__lte=Now())
-    return due.order_by()[:BATCH].count()
+    def take_suspect(self) -> Claim | None:
+        """Claim one message that was lost with its worker before, to be sent with no other beside it."""
+        claim = claims.take_suspect(number_id=self._number.pk)
+        if claim is not None and not self._grant(1):
+            claims.hand_back([claim])
+            return None
+        self.taken += claim is not None
+        return claim
+
+    def _grant(self, wanted: int) -> int:
+        granted = throughput.take(number=self._number, most=wanted).count if wanted else 0
+        self.is_throttled = bool(wanted and not granted)
+        return granted
 
 
 def numbers_due() -> list[int]:
-    """The numbers that may send and on which something waits that nobody has fetched."""
-    due = Dispatch.objects.filter(
-        numbers.sendable("phone_number__"), state=Dispatch.State.QUEUED, due_at__lte=Now()
+    """The numbers that may send and on which something waits that nobody has fetched.
+
+    Those that have waited longest come first, and each tenant's first before any tenant's second.
+    """
+    waiting = Dispatch.objects.filter(
+        phone_number=OuterRef("pk"), state=Dispatch.State.QUEUED, due_at__lte=Now()
     )
-    return list(due.order_by().values_list("phone_number_id", flat=True).distinct()[:500])
-
-
-def _send(client: GraphClient, taken: list[Claim]) -> None:
-    """Intend, call and record each; what goes wrong with one never touches the others."""
-    found = [step for claim in taken if (step := _try_intend(claim)) is not None]
-    _hand_over(client, [step for step in found if isinstance(step, Intent)])
-    linked = [step for step in found if isinstance(step, Linked)]
-    if not linked:
-        return
-    wanted = [step.links for step in linked]
-    for index, files in media.bring_all(client=client, number=linked[0].number, wanted=wanted):
-        if isinstance(files, media.NotBrought):
-            claims.put_off(linked[index].claim, files)
-        elif isinstance(intent := _try_intend(linked[index].claim, files), Intent):
-            _hand_over(client, [intent])
-
-
-def _hand_over(client: GraphClient, intents: list[Intent]) -> None:
-    for intent, answer in zip(intents, _call_all(client, intents), strict=True):
-        try:
-            claims.record(intent, answer)
-        except Exception:
-            # The lease will end and the row become unknown; the others' answers must still be kept.
-            log.exception("the outcome of message %s could not be recorded", intent.message.pk)
-
-
-def _call_all(client: GraphClient, intents: list[Intent]) -> Iterator[Answer]:
-    """Call side by side where there is a network to wait for; answers come in the order of the intents."""
-    if client.is_in_process or len(intents) <= 1:
-        yield from (_call(client, intent) for intent in intents)
-    else:
-        calls = [_pool().submit(_call, client, intent) for intent in intents]
-        yield from (call.result() for call in calls)
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    # Kept for the life of the process: the connections to Meta live in its threads.
-    return ThreadPoolExecutor(4 * BATCH, thread_name_prefix="sends")
-
-
-def _call(client: GraphClient, intent: Intent) -> Answer:
-    """Make the call; count and time it, and say on the log how it went."""
-    started = time.monotonic()
-    with logs.about(message_id=intent.message.pk, request=intent.message.request_id):
-        answer = _ask(client, intent)
-        seconds = time.monotonic() - started
-        outcome = answer.outcome.name.lower() if isinstance(answer, GraphError) else "sent"
-        metrics.SEND_SECONDS.observe(seconds, outcome)
-        level = logging.DEBUG if outcome == "sent" else logging.INFO
-        log.log(
-            level, "call to Meta: %s, code %s, %d ms", outcome, getattr(answer, "code", None), seconds * 1000
-        )
-    return answer
-
-
-def _ask(client: GraphClient, intent: Intent) -> Answer:
-    try:
-        return client.send_message(phone_number_id=intent.phone_number_id, body=intent.body)
-    except GraphError as error:
-        return error
-    except Exception:
-        # A fault of ours, at a point nobody knows: so nobody knows whether Meta has the message.
-        log.exception("the call for message %s broke", intent.message.pk)
-        return errors.from_failed(http.Failed("broken", http.Outcome.UNKNOWN))
-
-
-def _try_intend(claim: Claim, files: media.Ids | None = None) -> Intent | Linked | None:
-    try:
-        return claims.intend(claim, files)
-    except Exception:
-        # Nothing went out: its claim runs out and it is taken up again, five times at most.
-        log.exception("message %s could not be prepared", claim.message_id)
-        return None
+    oldest = Subquery(waiting.order_by("due_at", "message_id").values("due_at")[:1])
+    due = PhoneNumber.objects.filter(numbers.sendable()).annotate(oldest=oldest).exclude(oldest=None)
+    turns: Counter[int] = Counter()
+    ranked: list[tuple[int, int, int]] = []
+    for number_id, tenant_id in due.order_by("oldest").values_list("pk", "tenant_id")[:500]:
+        ranked.append((turns[tenant_id], len(ranked), number_id))
+        turns[tenant_id] += 1
+    return [number_id for _, _, number_id in sorted(ranked)]

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.models import Tenant
-from messaging import claims, reports, statuses
+from messaging import outcomes, reports, statuses
 from messaging.models import Dispatch, Message, StatusReport
 
 log = logging.getLogger(__name__)
@@ -68,9 +68,11 @@ def _free(message_id: int) -> None:
         return
     mine = Dispatch.objects.filter(message_id=message_id)
     if dispatch.state == Dispatch.State.SENDING:
-        claims.doubt(mine, message_id=message_id, error=dict(_LEASE_ENDED))
-    elif dispatch.state == Dispatch.State.CLAIMED and dispatch.claim_count < MAX_CLAIMS:
-        mine.update(state=Dispatch.State.QUEUED, claim_token=None, lease_expires_at=None, due_at=Now())
+        outcomes.doubt(mine, message_id=message_id, error=dict(_LEASE_ENDED))
+    elif dispatch.state == Dispatch.State.CLAIMED and dispatch.lost_count + 1 < MAX_CLAIMS:
+        queued = Dispatch.State.QUEUED
+        lost = F("lost_count") + 1
+        mine.update(state=queued, claim_token=None, lease_expires_at=None, due_at=Now(), lost_count=lost)
     elif dispatch.state == Dispatch.State.CLAIMED:
         mine.delete()
         failed = Message.Status.FAILED

@@ -1,14 +1,40 @@
 """Deliver, ingest, requeue what got stuck."""
 
 import logging
+import time
+from collections.abc import Callable
+from functools import partial
 
 from celery import shared_task
 
 from accounts import quota
-from gosend.lib import doorbell, heartbeat
-from messaging import budgets, deliver, endings, idempotency, inbound_media, ingest, media, recover, rollups
+from gosend.lib import doorbell, heartbeat, stop
+from messaging import (
+    budgets,
+    deliver,
+    endings,
+    idempotency,
+    inbound_media,
+    ingest,
+    media,
+    recover,
+    retention,
+    rollups,
+)
 
 log = logging.getLogger(__name__)
+
+# Each deletes a batch of what is past its time, and says how many rows that were.
+_FORGET_BATCHES: tuple[Callable[[], int], ...] = (
+    idempotency.forget_expired,
+    media.forget_expired,
+    budgets.forget_past,
+    inbound_media.purge,
+    retention.forget_callbacks,
+    retention.forget_reports,
+)
+# Seconds that one run gives to each of them; what is left then waits for the next run.
+_FORGET_SECONDS = 60.0
 
 
 @shared_task(name="messaging.drain")
@@ -36,16 +62,10 @@ def sweep() -> None:
 
 @shared_task(name="messaging.forget")
 def forget() -> None:
-    recover.too_old()
-    while idempotency.forget_expired():
-        pass
-    quota.forget_past()
-    while media.forget_expired():
-        pass
-    while budgets.forget_past():
-        pass
-    while inbound_media.purge():
-        pass
+    for stage in (recover.too_old, quota.forget_past):
+        _guarded(stage)
+    for batch in _FORGET_BATCHES:
+        _guarded(partial(_repeat, batch))
 
 
 @shared_task(name="messaging.fetch_media")
@@ -61,3 +81,18 @@ def roll_up() -> None:
 @shared_task(name="messaging.sweep_conversations")
 def sweep_conversations() -> None:
     endings.sweep()
+
+
+def _repeat(batch: Callable[[], int]) -> None:
+    """Delete batch after batch, each in a transaction of its own."""
+    deadline = time.monotonic() + _FORGET_SECONDS
+    while batch() and time.monotonic() < deadline and not stop.asked.is_set():
+        pass
+
+
+def _guarded(stage: Callable[[], object]) -> None:
+    """What breaks one stage of the housekeeping must not keep the others from theirs."""
+    try:
+        stage()
+    except Exception:
+        log.exception("a stage of the housekeeping broke")

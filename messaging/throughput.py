@@ -11,6 +11,7 @@ from django.db import connection
 from accounts.models import PhoneNumber
 from gosend.lib import metrics, rate_limit
 from gosend.lib.errors import DomainError
+from messaging import pacing
 from messaging.models import Dispatch, Throughput
 
 _PER_SECOND = {
@@ -52,8 +53,11 @@ def per_second(number: PhoneNumber) -> int | None:
 
 
 def take(*, number: PhoneNumber, most: int) -> Grant:
-    """Take as many sends from the number's budget as it holds, up to `most`."""
-    rate = per_second(number)
+    """Take as many sends from the number's budget as it holds, up to `most`; fewer as Meta asks."""
+    if wait := pacing.held_seconds(number):
+        return Grant(0, wait)
+    most = pacing.probe(number, most)
+    rate = pacing.slowed(number, per_second(number))
     if rate is None:
         return Grant(most)
     count, wait = _take(number, rate, most)
@@ -62,7 +66,7 @@ def take(*, number: PhoneNumber, most: int) -> Grant:
 
 def give_back(*, number: PhoneNumber, count: int) -> None:
     """Put back what was taken and not sent."""
-    rate = per_second(number)
+    rate = pacing.slowed(number, per_second(number))
     if rate is not None and count > 0:
         _take(number, rate, -count)
 

@@ -59,3 +59,15 @@ class Template(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.language})"
+
+
+class StatusChange(models.Model):
+    """How Meta judged a template, each time that changed; a trigger writes them, whoever saves."""
+
+    template = models.ForeignKey(Template, on_delete=models.CASCADE, related_name="status_changes")
+    at = models.DateTimeField(db_default=Now())
+    status = models.CharField(max_length=20)
+    reason = models.CharField(max_length=200, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.status} at {self.at:%Y-%m-%d %H:%M}"

@@ -49,6 +49,15 @@ class GrantFactory(DjangoModelFactory[accounts.Grant]):
     tenant = factory.SubFactory(TenantFactory)
 
 
+class SignInTallyFactory(DjangoModelFactory[accounts.SignInTally]):
+    class Meta:
+        model = accounts.SignInTally
+
+    key = factory.Sequence(lambda n: f"{n:064x}")
+    began_at = LONG_AGO
+    count = 1
+
+
 class AuditEventFactory(DjangoModelFactory[accounts.AuditEvent]):
     class Meta:
         model = accounts.AuditEvent
@@ -198,6 +207,14 @@ class TemplateFactory(DjangoModelFactory[templates.Template]):
     category = templates.Template.Category.UTILITY
     status = templates.Template.Status.APPROVED
     components = [{"type": "BODY", "text": "Your order is on its way."}]
+
+
+class StatusChangeFactory(DjangoModelFactory[templates.StatusChange]):
+    class Meta:
+        model = templates.StatusChange
+
+    template = factory.SubFactory(TemplateFactory)
+    status = templates.Template.Status.PAUSED
 
 
 class ContactFactory(DjangoModelFactory[messaging.Contact]):

@@ -15,6 +15,8 @@ TRUSTED_NETWORKS = [ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network(":
 METRICS_FLUSH_SECONDS = int(os.environ.get("METRICS_FLUSH_SECONDS", "0"))
 # A test changes a key or a number and knocks at once.
 LOOKUPS_LIVE_SECONDS = 0
+# Tests that are about it turn it on.
+CONSOLE_SECOND_FACTOR = False
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # WhiteNoise warns when it is missing.
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # noqa: F405

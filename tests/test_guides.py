@@ -82,3 +82,16 @@ def _do(line: str, party: Party) -> Any:
     return Client().generic(
         "POST" if body else "GET", path, body.encode(), content_type="application/json", headers=headers
     )
+
+
+@pytest.mark.django_db
+def test_the_dashboard_and_the_guide_name_metrics_that_exist() -> None:
+    metrics = Client().get("/metrics").content.decode()
+    told = set(re.findall(r"^# TYPE (\w+)", metrics, re.MULTILINE))
+    dashboard = json.loads((ROOT / "docs" / "grafana" / "gosend.json").read_text())
+    asked = " ".join(target["expr"] for panel in dashboard["panels"] for target in panel["targets"])
+    asked += (ROOT / "docs" / "guides" / "watching.md").read_text()
+
+    named = {re.sub(r"_(bucket|count|sum)$", "", name) for name in re.findall(r"\bgosend_\w+", asked)}
+    assert len(named) > 15
+    assert named <= told

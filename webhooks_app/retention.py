@@ -1,5 +1,6 @@
 """Forget what was delivered long ago."""
 
+import time
 from datetime import timedelta
 
 from django.conf import settings
@@ -7,21 +8,26 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from gosend.lib import ids
+from gosend.lib import ids, stop
 from webhooks_app.models import Delivery, Event, Replay
 
 _BATCH = 1000
+_SECONDS = 60.0
 
 
 def forget() -> int:
     """Delete deliveries that ended, with their attempts, events and orders; return how many rows.
 
-    A delivery that still waits stays, however old, and its event with it.
+    A delivery that still waits stays, however old, and its event with it. What is left after `_SECONDS`
+    of each kind waits for the next run.
     """
     forgotten = 0
     for batch in (_deliveries, _events, _replays):
+        deadline = time.monotonic() + _SECONDS
         while count := batch(_first_kept()):
             forgotten += count
+            if time.monotonic() > deadline or stop.asked.is_set():
+                break
     return forgotten
 
 

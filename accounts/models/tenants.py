@@ -359,6 +359,14 @@ class PhoneNumber(models.Model):
     stopped_at = models.DateTimeField(
         null=True, blank=True, help_text="Stopped by its owner: nothing is sent, what waits goes on waiting."
     )
+    held_until = models.DateTimeField(
+        null=True, blank=True, help_text="Nothing is sent before this moment, because of Meta's answers."
+    )
+    held_for = models.CharField(
+        max_length=40, blank=True, db_default="", default="", help_text="Why; empty once a send succeeds."
+    )
+    slowed_at = models.DateTimeField(null=True, blank=True, help_text="When Meta last found it too fast.")
+    slowed_to = models.FloatField(null=True, blank=True, help_text="Share of its rate left at that moment.")
     rate_per_minute = models.PositiveIntegerField(
         null=True, blank=True, help_text="Sends by the session API; empty: DEFAULT_RATE_PER_MIN; 0: no cap."
     )

@@ -1,12 +1,11 @@
 """API key in, tenant out."""
 
-import ipaddress
-
 from django.conf import settings
 from django.http import HttpRequest
 
 from accounts import keys, numbers
 from accounts.models import ApiKey, Tenant
+from gosend.lib.addresses import caller_of
 from gosend.lib.errors import DomainError
 
 HEADER = "X-API-Key"
@@ -49,6 +48,7 @@ def _header(request: HttpRequest, name: str) -> str:
 
 def address_of(request: HttpRequest) -> str:
     """Where a request comes from: the last hop that is none of our own proxies."""
+<<<<<<< HEAD
     hops = [hop.strip() for hop in _header(request, "HTTP_X_FORWARDED_FOR").split(",") if hop.strip()]
     hops.append(_header(request, "REMOTE_ADDR"))
     while len(hops) > 1 and _is_proxy(hops[-1]):
@@ -62,6 +62,9 @@ def _is_proxy(address: str) -> bool:
     except ValueError:
         return False
     return any(found in network for network in settings.TRUSTED_PROXIES)
+=======
+    return caller_of(request.META, proxies=settings.TRUSTED_PROXIES)
+>>>>>>> main
 
 
 def require_active(tenant: Tenant) -> None:

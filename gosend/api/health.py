@@ -42,7 +42,7 @@ def ready(request: HttpRequest) -> HttpResponse:
     }
     if not is_migrated:
         report["status"] = "unavailable"
-    elif report["redis"] == "unreachable":
+    elif report["redis"] in ("unreachable", "unwritable"):
         report["status"] = "degraded"
     return _answer(200 if is_migrated else 503, report)
 
@@ -67,14 +67,19 @@ def _waiting() -> dict[str, float]:
 
 
 def redis_state() -> str:
-    """Tell whether Redis answers: ok, unreachable, or not configured."""
+    """Tell whether Redis takes writes: ok, unwritable, unreachable, or not configured.
+
+    One that is full, or follows another, answers a ping and is of no use to the limits and the doorbells.
+    """
     if not settings.REDIS_URL:
         return "not configured"
     client = redis.Redis.from_url(
         settings.REDIS_URL, socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS
     )
     try:
-        client.ping()
+        client.set("gosend:ready", 1, ex=60)
+    except redis.ResponseError:
+        return "unwritable"
     except redis.RedisError:
         return "unreachable"
     finally:

@@ -8,16 +8,31 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_GET, require_POST
 
+from accounts.acts import Acting
 from accounts.console import TenantLogAdmin, note, user_of
 from gosend.lib import ids
 from gosend.lib.console import COUNT_CAP
-from messaging.console import bubbles, export, filters, masking, media, pages, saved, search, story, words
+from messaging.console import (
+    bubbles,
+    export,
+    filters,
+    masking,
+    media,
+    pages,
+    saved,
+    search,
+    settling,
+    story,
+    words,
+)
 from messaging.console.filters import Filter
 from messaging.console.masking import REVEALED_SECONDS, Revealing
 from messaging.models import Message
 
 
-class MessageAdmin(Revealing, TenantLogAdmin):  # type: ignore[misc]  # unfold narrows what Django wrote
+class MessageAdmin(Acting, Revealing, TenantLogAdmin):  # type: ignore[misc]  # unfold narrows what Django wrote
+    acts = settling.ACTS
+
     def get_urls(self) -> list[URLPattern]:
         guard = self.admin_site.admin_view
         own = [
@@ -73,6 +88,7 @@ class MessageAdmin(Revealing, TenantLogAdmin):  # type: ignore[misc]  # unfold n
             "bubble": bubbles.draw(message, bubbles.templates_of([message])),
             "file": file,
             "is_image": file is not None and media.is_image(file),
+            **self.act_context(request, message),
         }
         return self._answer(request, "console/message.html", f"Message {message.pk}", context)
 

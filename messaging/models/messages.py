@@ -247,13 +247,26 @@ class Dispatch(models.Model):
     lease_expires_at = models.DateTimeField(null=True)
     claim_count = models.PositiveSmallIntegerField(
         default=0,
-        help_text="Claims since the last known outcome; five without one park the message.",
+        help_text="Claims since the last known outcome.",
+    )
+    lost_count = models.PositiveSmallIntegerField(
+        db_default=0,
+        help_text="Claims whose worker stopped before anything went out; five park the message.",
     )
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         indexes = [
-            models.Index(fields=["phone_number", "due_at"], condition=Q(state="queued"), name="dispatch_due"),
+            models.Index(
+                fields=["phone_number", "due_at", "message"],
+                condition=Q(state="queued"),
+                name="dispatch_due_in_order",
+            ),
+            models.Index(
+                fields=["phone_number", "due_at"],
+                condition=Q(state="queued", lost_count__gte=2),
+                name="dispatch_suspect",
+            ),
             models.Index(
                 fields=["lease_expires_at"],
                 condition=Q(state__in=["claimed", "sending"]),

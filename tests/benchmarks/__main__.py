@@ -1,4 +1,4 @@
-"""Run the benchmarks and print one line for each path: `make bench` (ONLY=accept,send; ROWS=; WRITE=1)."""
+"""Run the benchmarks and print one line for each path: `make bench` (ONLY=accept,send), or `make soak`."""
 
 import argparse
 import os
@@ -16,7 +16,9 @@ from tests.benchmarks import world
 DOORS = ("accept", "batch-accept", "callbacks-in")
 SENDING = ("send", "claim")
 EVENTS = ("callbacks-processed", "webhooks-out")
-OTHERS = ("lists", "life")
+OTHERS = ("lists", "console", "life")
+# Long, and not a matter of speed: only when it is asked for.
+SOAK = "soak"
 ALL = (*DOORS, *SENDING, *EVENTS, *OTHERS)
 
 
@@ -44,10 +46,11 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--only", default="", help=f"some of: {', '.join(ALL)}")
     parser.add_argument("--rows", type=int, default=5_000_000, help="messages behind the list pages")
+    parser.add_argument("--seconds", type=int, default=600, help="how long the soak lasts")
     parser.add_argument("--write", type=Path, help="also write the results to this file")
     asked = parser.parse_args()
     asked.only = [name for name in asked.only.split(",") if name] or list(ALL)
-    if unknown := sorted(set(asked.only) - set(ALL)):
+    if unknown := sorted(set(asked.only) - {*ALL, SOAK}):
         parser.error(f"unknown paths: {', '.join(unknown)}; there are: {', '.join(ALL)}")
     return asked
 
@@ -55,7 +58,16 @@ def _arguments() -> argparse.Namespace:
 def _run(asked: argparse.Namespace, *, graph_port: int, began: float) -> int:
     from django.core.management import call_command  # noqa: PLC0415 -- after django.setup()
 
-    from tests.benchmarks import doors, events, life, lists, report, sending  # noqa: PLC0415
+    from tests.benchmarks import (  # noqa: PLC0415
+        console,
+        doors,
+        events,
+        life,
+        lists,
+        report,
+        sending,
+        soak,
+    )
     from tests.benchmarks.measure import Result  # noqa: PLC0415
 
     call_command("migrate", verbosity=0)
@@ -77,9 +89,11 @@ def _run(asked: argparse.Namespace, *, graph_port: int, began: float) -> int:
     take("send", lambda: sending.send(graph_port=graph_port))
     take("claim", lambda: sending.claim(graph_port=graph_port))
     take("lists", lambda: lists.pages(rows=asked.rows))
+    take("console", lambda: console.pages(rows=asked.rows))
     take("callbacks-processed", lambda: events.processed(rows=asked.rows, accepted=accepted))
     take("webhooks-out", events.delivered)
     take("life", lambda: life.whole(graph_port=graph_port))
+    take(SOAK, lambda: soak.flat(graph_port=graph_port, seconds=asked.seconds))
     report.close(results, seconds=time.monotonic() - began, path=asked.write)
     return 0 if all(result.holds for result in results) else 1
 

@@ -2,7 +2,9 @@
 
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 
 import psutil  # type: ignore[import-untyped]
 from django.conf import settings
@@ -18,8 +20,17 @@ _CONNECTIONS = 8
 _SETTLE_SECONDS = 240
 
 
-def whole(*, graph_port: int) -> list[Result]:
-    """Everything at once on this machine, until every message is read and every webhook delivered."""
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """All processes at work, and a tenant whose events go to a receiver."""
+
+    stand: seed.Stand
+    port: int
+    parts: dict[str, psutil.Process]
+
+
+@contextmanager
+def staged(*, graph_port: int, latency_ms: int) -> Iterator[Stage]:
     seed.clear()
     stand = seed.stand("Bench life", count=4)
     port, sink_port = world.free_port(), world.free_port()
@@ -38,7 +49,7 @@ def whole(*, graph_port: int) -> list[Result]:
             "pretend Meta": start(
                 world.sandbox(
                     port=graph_port,
-                    latency_ms=100,
+                    latency_ms=latency_ms,
                     callback_url=f"http://127.0.0.1:{port}/meta/webhook",
                     secret=seed.APP_SECRET,
                 )
@@ -47,14 +58,19 @@ def whole(*, graph_port: int) -> list[Result]:
             "PostgreSQL": measure.postgres(),
         }
         world.wait_for(f"http://127.0.0.1:{port}/readyz")
-        before = {name: measure.cpu_of(process) for name, process in parts.items()}
+        yield Stage(stand, port, parts)
+
+
+def whole(*, graph_port: int) -> list[Result]:
+    """Everything at once on this machine, until every message is read and every webhook delivered."""
+    with staged(graph_port=graph_port, latency_ms=100) as stage:
+        before = {name: measure.cpu_of(process) for name, process in stage.parts.items()}
+        shots = doors.sends(stage.stand, 0, people=_COUNT)[:_COUNT]
         began = time.perf_counter()
-        load = doors.fire(
-            port, doors.sends(stand, 0, people=_COUNT)[:_COUNT], seconds=120, connections=_CONNECTIONS
-        )
-        _wait_until_settled(stand)
+        load = doors.fire(stage.port, shots, seconds=120, connections=_CONNECTIONS)
+        _wait_until_settled(stage.stand)
         took = time.perf_counter() - began
-        spent = {name: measure.cpu_of(process) - before[name] for name, process in parts.items()}
+        spent = {name: measure.cpu_of(process) - before[name] for name, process in stage.parts.items()}
     spent["load generator"] = load["cpu"]
     each = ", ".join(f"{name} {1000 * cpu / _COUNT:.2f}" for name, cpu in spent.items())
     ours = sum(spent[name] for name in ("web", "worker", "PostgreSQL"))

@@ -2,7 +2,19 @@
 
 import importlib
 
-MODULES = ("kills", "meta_lies")
+MODULES = (
+    "kills",
+    "meta_lies",
+    "steps",
+    "restarts",
+    "brokers",
+    "keys",
+    "callbacks",
+    "receivers",
+    "pace",
+    "stores",
+    "not_run",
+)
 
 
 def load() -> None:

@@ -6,6 +6,7 @@ says it dies.
 """
 
 import importlib
+import importlib.util
 import os
 import signal
 import threading
@@ -23,22 +24,27 @@ class Point:
     moment: str
 
 
+_IN_BATCHES = importlib.util.find_spec("messaging.intents") is not None
+_INTENT = ("messaging.intents", "commit") if _IN_BATCHES else ("messaging.claims", "intend")
+_OUTCOME = ("messaging.outcomes", "record") if _IN_BATCHES else ("messaging.claims", "record")
 # The only place that knows the names of the product's functions.
 POINTS = {
     "accept before commit": Point("messaging.send", "accept", "before commit"),
     "accept after commit": Point("messaging.send", "accept", "after commit"),
     "claim before commit": Point("messaging.claims", "take_due", "at call"),
     "claim after commit": Point("messaging.claims", "take_due", "at return"),
-    "intent before commit": Point("messaging.claims", "intend", "before commit"),
-    "intent after commit": Point("messaging.claims", "intend", "after commit"),
+    "intent before commit": Point(*_INTENT, "before commit"),
+    "intent after commit": Point(*_INTENT, "after commit"),
     "answer read": Point("gosend.whatsapp.client", "GraphClient.send_message", "at return"),
-    "outcome before commit": Point("messaging.claims", "record", "before commit"),
-    "outcome after commit": Point("messaging.claims", "record", "after commit"),
+    "outcome before commit": Point(*_OUTCOME, "before commit"),
+    "outcome after commit": Point(*_OUTCOME, "after commit"),
     "webhook answer read": Point("webhooks_app.deliver", "_send", "at return"),
+    "callback handled before commit": Point("messaging.reports", "take", "before commit"),
+    "callback handled after commit": Point("messaging.reports", "take", "after commit"),
     "callback stored": Point("messaging.ingest", "store", "at return"),
     "callback before commit": Point("messaging.ingest", "store", "before commit"),
 }
-PREPARES = Point("messaging.claims", "intend", "at call")
+PREPARES = Point(*_INTENT, "at call")
 
 _armed = threading.local()
 _passages = 0
@@ -81,6 +87,14 @@ def _wrap(point: Point) -> None:
     setattr(holder, name, wrapped)
 
 
+def exists(point: Point) -> bool:
+    """Whether the product still has the function that a point means."""
+    try:
+        return callable(_find(point)[2])
+    except (ImportError, AttributeError):
+        return False
+
+
 def _find(point: Point) -> tuple[Any, str, Callable[..., Any]]:
     holder: Any = importlib.import_module(point.module)
     *path, name = point.function.split(".")
@@ -112,7 +126,7 @@ def _wrap_poison(point: Point, word: str) -> None:
     holder, name, original = _find(point)
 
     def wrapped(*args: Any, **named: Any) -> Any:
-        ids = [one.message_id for one in _claims(args)]
+        ids = [getattr(one, "claim", one).message_id for one in _claims(args)]
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT count(*) FROM messaging_messagecontent"

@@ -98,10 +98,10 @@ def load(
     futures = [pool.submit(world.api.batch, bulk)] if bulk else []
     for index, body in enumerate(singles):
         is_async = index >= sync
-        futures.append(pool.submit(_send, world, body["phone_number_id"], body["to"], is_async))
+        futures.append(pool.submit(send, world, body["phone_number_id"], body["to"], is_async))
     return [future.result for future in futures]  # type: ignore[misc]
 
 
-def _send(world: World, number: str, to: str, is_async: bool) -> list[str]:
+def send(world: World, number: str, to: str, is_async: bool) -> list[str]:
     world.api.send(number, to, is_async=is_async, timeout=20)
     return []

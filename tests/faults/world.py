@@ -141,16 +141,23 @@ class Web:
             return requests.get(f"{self.url}/readyz", timeout=2).status_code == 200
         return False
 
+    def serving_pid(self) -> int:
+        """The process that serves, granian's child; 0 when there is none just now."""
+        if self.process is not None:
+            with contextlib.suppress(psutil.Error):
+                for child in psutil.Process(self.process.pid).children():
+                    is_dead = child.status() == psutil.STATUS_ZOMBIE
+                    if not is_dead and "resource_tracker" not in " ".join(child.cmdline()):
+                        return int(child.pid)
+        return 0
+
     def kill_serving_process(self) -> bool:
         """SIGKILL the process that serves; granian starts another. False when there was none."""
-        if self.process is None:
-            return False
-        with contextlib.suppress(psutil.Error):
-            for child in psutil.Process(self.process.pid).children():
-                if "resource_tracker" not in " ".join(child.cmdline()):
-                    child.kill()
-                    return True
-        return False
+        pid = self.serving_pid()
+        if pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return bool(pid)
 
     def stop(self, *, how: signal.Signals = signal.SIGKILL) -> None:
         if self.process is None:
@@ -272,6 +279,17 @@ class World:
         self.nursery.signal(pid, number)
         if number == signal.SIGKILL and pid in self.workers:
             self.workers.remove(pid)
+
+    def raise_the_dead(self) -> int:
+        """Start anew each worker, and beat, that ended by itself, as a supervisor does; return how many."""
+        dead = [pid for pid in self.workers if not self.nursery.lives(pid)]
+        for pid in dead:
+            self.workers.remove(pid)
+            self.start_worker()
+        if self._has_beat and not self.nursery.lives(self.beat):
+            self.start_beat()
+            return len(dead) + 1
+        return len(dead)
 
     def kill_workers(self) -> None:
         for pid in list(self.workers):

@@ -14,7 +14,7 @@ from accounts.models import PhoneNumber, Tenant
 from gosend.sandbox.models import PendingCallback
 from gosend.whatsapp.client import Accepted, GraphClient
 from gosend.whatsapp.wire import GraphRequest, GraphResponse
-from messaging import claims, deliver, recover
+from messaging import claims, deliver, intents, outcomes, recover
 from messaging.models import Dispatch, Message, MessageContent
 
 SendText = Callable[..., Message]
@@ -28,6 +28,10 @@ def _end_leases() -> None:
 
 def _all_due() -> None:
     Dispatch.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+
+
+def _intend(claim: claims.Claim) -> intents.Intent | None:
+    return next(iter(intents.commit(intents.read([claim]))), None)
 
 
 def _claim(message: Message) -> claims.Claim:
@@ -129,7 +133,7 @@ def test_a_claim_whose_worker_died_goes_back_to_the_queue(send_text: SendText, n
 
 def test_an_intent_whose_worker_died_is_unknown(send_text: SendText, number: PhoneNumber) -> None:
     message = send_text(is_async=True)
-    assert claims.intend(_claim(message)) is not None
+    assert _intend(_claim(message)) is not None
     message.refresh_from_db()
     assert message.status == "sending"
 
@@ -142,7 +146,7 @@ def test_an_intent_whose_worker_died_is_unknown(send_text: SendText, number: Pho
 
 
 def test_a_lease_that_still_runs_is_left_alone(send_text: SendText) -> None:
-    claims.intend(_claim(send_text(is_async=True)))
+    _intend(_claim(send_text(is_async=True)))
 
     assert recover.leases_ended() == 0
     assert Dispatch.objects.get().state == "sending"
@@ -153,12 +157,12 @@ LATE = Accepted(wamid="wamid.late", wa_id="", user_id="", message_status="")
 
 def test_a_late_answer_settles_what_the_sweep_called_unknown(send_text: SendText) -> None:
     message = send_text(is_async=True)
-    intent = claims.intend(_claim(message))
-    assert isinstance(intent, claims.Intent)
+    intent = _intend(_claim(message))
+    assert isinstance(intent, intents.Intent)
     _end_leases()
     recover.leases_ended()
 
-    claims.record(intent, LATE)
+    outcomes.record([outcomes.Landed(intent, LATE)])
 
     message.refresh_from_db()
     assert (message.status, message.wamid) == ("sent", "wamid.late")
@@ -170,15 +174,15 @@ def test_a_worker_that_wakes_after_another_claimed_changes_nothing(
 ) -> None:
     Tenant.objects.filter(pk=tenant.pk).update(on_unknown=Tenant.OnUnknown.RESEND)
     message = send_text(is_async=True)
-    intent = claims.intend(_claim(message))
-    assert isinstance(intent, claims.Intent)
+    intent = _intend(_claim(message))
+    assert isinstance(intent, intents.Intent)
     _end_leases()
     recover.leases_ended()
     _all_due()
     recover.unknown_overdue()
     _claim(message)
 
-    claims.record(intent, LATE)
+    outcomes.record([outcomes.Landed(intent, LATE)])
 
     message.refresh_from_db()
     assert (message.status, message.wamid) == ("queued", None)
@@ -193,8 +197,8 @@ def test_a_claim_taken_over_cannot_be_intended(send_text: SendText) -> None:
     fresh = _claim(message)
 
     assert fresh.epoch == stale.epoch + 1
-    assert claims.intend(stale) is None
-    assert claims.intend(fresh) is not None
+    assert _intend(stale) is None
+    assert _intend(fresh) is not None
 
 
 def test_a_message_that_takes_its_workers_down_is_parked(send_text: SendText) -> None:
@@ -211,7 +215,9 @@ def test_a_message_that_takes_its_workers_down_is_parked(send_text: SendText) ->
     assert Dispatch.objects.count() == 0
 
 
-def test_what_breaks_one_call_leaves_the_others_their_answers(send_text: SendText) -> None:
+def test_what_breaks_one_call_leaves_the_others_their_answers(
+    send_text: SendText, number: PhoneNumber
+) -> None:
     messages = [send_text(to=f"5491140200{i}", is_async=True) for i in range(100, 106)]
     taken = [_claim(message) for message in messages]
     requests = []
@@ -223,7 +229,7 @@ def test_what_breaks_one_call_leaves_the_others_their_answers(send_text: SendTex
         body = b'{"messages": [{"id": "wamid.%d"}], "contacts": []}' % len(requests)
         return GraphResponse(status=200, body=body)
 
-    deliver._send(GraphClient(transport=transport, token="t"), taken)
+    deliver._send(GraphClient(transport=transport, token="t"), number, taken)
 
     statuses = sorted(Message.objects.values_list("status", flat=True))
     assert statuses == ["sent"] * 5 + ["unknown"]
@@ -286,7 +292,7 @@ def test_messages_to_one_recipient_keep_their_order(send_text: SendText, number:
     second = send_text(body="2", is_async=True)
     other = send_text(to="5491140999999", is_async=True)
 
-    claimed = claims.take_due(number_id=number.pk, limit=10)
+    claimed = claims.take_due(number_id=number.pk, limit=10).claims
 
     assert [claim.message_id for claim in claimed] == [first.pk, other.pk]
     assert claims.take_one(message_id=second.pk) is None

@@ -127,6 +127,7 @@ def test_a_link_into_a_private_network_is_never_called(
     assert host.asked["/a.png"] == 0
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_host_in_trouble_is_tried_five_times_with_growing_waits(
     send_image: Send, number: PhoneNumber, host: MediaHost, meta: SandboxServer
 ) -> None:
@@ -146,6 +147,7 @@ def test_a_host_in_trouble_is_tried_five_times_with_growing_waits(
     assert meta.received()["messages"] == []
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_file_that_comes_back_goes_out(send_image: Send, number: PhoneNumber, host: MediaHost) -> None:
     message = send_image(host.put("/a.png", Page(b"", 500)))
     host.put("/a.png")

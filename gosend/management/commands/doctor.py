@@ -36,8 +36,11 @@ class Command(BaseCommand):
 
 def _all(*, asks_meta: bool) -> Iterator[Finding]:
     yield from machine.settings_checks()
+    base = list(machine.database())
+    yield from base
+    if any(finding.state is State.FAILED for finding in base):
+        return  # without its tables nothing else can be told
     looked: list[Callable[[], Iterator[Finding]]] = [
-        machine.database,
         machine.broker,
         machine.clock,
         machine.storage,

@@ -126,6 +126,26 @@ def test_a_grant_is_a_lane_of_its_own(acme: Party, globex: Party) -> None:
     assert Filter(QueryDict(f"number={globex.number.pk}"), user=user).is_valid() is False
 
 
+def test_several_lanes_are_one_list(acme: Party, globex: Party, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "PER_PAGE", 4)
+    made = [row.pk for party in (acme, globex, acme) for row in some(party, 2, status="failed")]
+    user = User.objects.create(username="two", is_staff=True)
+    for party in (acme, globex):
+        factories.GrantFactory.create(user=user, tenant=party.tenant)
+
+    for query in ("", "status=failed"):
+        first = pages.read(form(query, user=user))
+        assert first
+        second = pages.read(form(query, user=user), before=first.older)
+        assert second
+        back = pages.read(form(query, user=user), after=second.newer)
+        assert back
+        seen = [row.pk for page in (first, second) for row in page.rows]
+        assert seen == sorted(made, reverse=True)
+        assert [row.pk for row in back.rows] == [row.pk for row in first.rows]
+        assert first.count == 6
+
+
 def test_the_log_costs_the_same_for_one_and_for_many(told: Told, django_assert_max_num_queries: Any) -> None:
     client = sign_in(roles.SUPPORT, told.party)
     some(told.party, 30)

@@ -1,0 +1,65 @@
+"""Meta's callbacks as they came: what went wrong with them, and handling them again."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from accounts import access
+from accounts.acts import Act, Acting, Done, Finding, ReasonForm
+from accounts.console import note, user_of
+from gosend.lib.console import LogAdmin
+from messaging import ingest
+from messaging.models import MetaEvent
+
+
+def _replay(row: MetaEvent, data: Mapping[str, Any]) -> Done:
+    ingest.replay(event=row)
+    return Done("It is handled again within seconds; what it changed already is not changed twice.")
+
+
+def _body(row: MetaEvent, data: Mapping[str, Any]) -> Done:
+    raw = bytes(row.body)
+    try:
+        shown = json.dumps(json.loads(raw), indent=2, ensure_ascii=False)
+    except ValueError:
+        shown = raw.decode(errors="replace")
+    return Done("This is what Meta posted.", findings=[Finding("Body", shown)])
+
+
+class MetaEventAdmin(Acting, LogAdmin):  # type: ignore[misc]  # unfold narrows what Django wrote
+    """A callback may be about several tenants: only who sees all of them sees it."""
+
+    list_display = ["id", "received_at", "handled_at", "attempt_count", "is_sandbox", "is_well"]
+    list_filter = ["is_sandbox"]
+    ordering = ["-id"]
+    exclude = ["body", "digest"]
+    actions = ["replay"]
+    acts = (
+        Act("replay", "Handle again", "Handling twice changes nothing twice.", "metaevent.replayed", _replay),
+        Act(
+            "body", "Show the body", "Shows what Meta posted, customers' words and numbers included.",
+            "metaevent.revealed", _body, ReasonForm,
+        ),
+    )  # fmt: skip
+
+    @admin.display(description="Handled well", boolean=True)
+    def is_well(self, row: MetaEvent) -> bool:
+        return not row.errors
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows if access.sees_all(user_of(request)) else rows.none()
+
+    @admin.action(description="Handle the chosen callbacks again", permissions=["replay"])
+    def replay(self, request: HttpRequest, queryset: QuerySet[MetaEvent]) -> None:
+        for event in queryset:
+            ingest.replay(event=event)
+            note(request, "metaevent.replayed", subject=event)
+        messages.success(request, "They will be handled again within seconds.")
+
+    def has_replay_permission(self, request: HttpRequest) -> bool:
+        return self.may_act(request)

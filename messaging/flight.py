@@ -1,0 +1,102 @@
+"""Calls to Meta in the air: as many side by side as a drain may have, and what comes back from them."""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+from gosend.lib import http, logs, metrics
+from gosend.whatsapp import errors
+from gosend.whatsapp.client import GraphClient
+from gosend.whatsapp.errors import GraphError
+from messaging.intents import Intent
+from messaging.outcomes import Answer, Landed
+
+log = logging.getLogger(__name__)
+
+# Calls that one drain has in the air: at Meta's 100 ms this carries the 1,000 messages per second of
+# the highest tier, with a quarter to spare for the moments in which the next are prepared.
+CALLS_AT_ONCE = 128
+# Drains that run side by side in a worker (its threads) and still find a thread for each of their calls.
+_DRAINS = 8
+
+
+class Flight:
+    """The calls of one drain. Only its own thread may use it.
+
+    Calls to a Meta in this very process are made at once: there is no network to wait for.
+    """
+
+    def __init__(self, client: GraphClient) -> None:
+        self._client = client
+        self._landed: deque[Landed] = deque()
+        self._enough = threading.Event()
+        self._wanted = 1
+        self.in_air = 0
+
+    @property
+    def room(self) -> int:
+        return CALLS_AT_ONCE - self.in_air
+
+    def start(self, intents: Sequence[Intent], *, here: bool = False) -> None:
+        """Make the calls, in the order given; `here` in this thread, one after the other."""
+        self.in_air += len(intents)
+        for intent in intents:
+            if here or self._client.is_in_process:
+                self._landed.append(Landed(intent, call(self._client, intent)))
+            else:
+                _pool().submit(self._call, intent)
+
+    def _call(self, intent: Intent) -> None:
+        self._landed.append(Landed(intent, call(self._client, intent)))
+        if len(self._landed) >= self._wanted:
+            self._enough.set()
+
+    def landed(self, *, most: int, seconds: float) -> list[Landed]:
+        """What is over: as soon as it is `most`, or all that is in the air, or the time is up."""
+        self._wanted = min(most, self.in_air)
+        if len(self._landed) < self._wanted:
+            self._enough.clear()
+            if len(self._landed) < self._wanted:
+                self._enough.wait(seconds)
+        taken = [self._landed.popleft() for _ in range(len(self._landed))]
+        self.in_air -= len(taken)
+        return taken
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    # Kept for the life of the process: the connections to Meta live in its threads, and a thread is
+    # begun only when no other is free.
+    return ThreadPoolExecutor(_DRAINS * CALLS_AT_ONCE, thread_name_prefix="sends")
+
+
+def call(client: GraphClient, intent: Intent) -> Answer:
+    """Make the call, unless it is too late for it; count and time it, and say on the log how it went."""
+    if time.monotonic() > intent.begin_before:
+        return errors.from_failed(http.Failed("too_late", http.Outcome.NOT_SENT))
+    started = time.monotonic()
+    with logs.about(message_id=intent.claim.message_id, request=intent.request_id):
+        answer = _ask(client, intent)
+        seconds = time.monotonic() - started
+        outcome = answer.outcome.name.lower() if isinstance(answer, GraphError) else "sent"
+        metrics.SEND_SECONDS.observe(seconds, outcome)
+        level = logging.DEBUG if outcome == "sent" else logging.INFO
+        log.log(
+            level, "call to Meta: %s, code %s, %d ms", outcome, getattr(answer, "code", None), seconds * 1000
+        )
+    return answer
+
+
+def _ask(client: GraphClient, intent: Intent) -> Answer:
+    try:
+        return client.send_message(phone_number_id=intent.phone_number_id, body=intent.body)
+    except GraphError as error:
+        return error
+    except Exception:
+        # A fault of ours, at a point nobody knows: so nobody knows whether Meta has the message.
+        log.exception("the call for message %s broke", intent.claim.message_id)
+        return errors.from_failed(http.Failed("broken", http.Outcome.UNKNOWN))

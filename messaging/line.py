@@ -1,0 +1,184 @@
+"""One number's messages on their way out: claimed, intended, in the air, answered; many at a time."""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
+
+from django.db import InterfaceError, OperationalError, connection, connections
+
+from accounts.models import PhoneNumber
+from gosend.whatsapp.client import GraphClient
+from gosend.whatsapp.errors import GraphError
+from messaging import claims, intents, media, outcomes, pacing
+from messaging.flight import Flight
+from messaging.intents import Draft, Intent
+from messaging.outcomes import Landed
+
+log = logging.getLogger(__name__)
+
+# Intents that one transaction commits: at least so many where as many wait, so that statements are few.
+_INTENTS_AT_LEAST = 32
+_INTENTS_AT_MOST = 64
+# Answers are kept as soon as they are so many, or the oldest has waited so many seconds, or none is to come.
+_ANSWERS = 64
+_ANSWER_SECONDS = 0.05
+_WAIT_SECONDS = 0.02
+# Messages whose files are brought to Meta side by side, and those that may wait for their turn.
+_FILES_AT_ONCE = 16
+_FILES_WAITING = 32
+
+
+class Line:
+    """Carries claims to their outcomes. What goes wrong with one message never touches the others.
+
+    `here` makes the calls in this thread, one after the other, as a request that waits for its own
+    message does. Leaving the block waits for what is in the air and hands back the rest.
+    """
+
+    def __init__(self, *, client: GraphClient, number: PhoneNumber, here: bool = False) -> None:
+        self._client = client
+        self._number = number
+        self._here = here or client.is_in_process
+        self._flight = Flight(client)
+        self._drafts: deque[Draft] = deque()
+        self._linked: dict[int, Draft] = {}
+        self._brought: deque[tuple[Draft, media.Ids | media.NotBrought]] = deque()
+        self._porters: ThreadPoolExecutor | None = None
+        self._answers: list[Landed] = []
+        self._answered_at = 0.0
+        self.handed_back = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    @property
+    def is_idle(self) -> bool:
+        return not (self._drafts or self._linked or self._flight.in_air or self._answers)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it is worth claiming more: nothing that can go out waits here."""
+        return not self._drafts and len(self._linked) < _FILES_WAITING
+
+    def add(self, taken: Sequence[claims.Claim]) -> None:
+        """Take claims on; nothing of them goes out before the next turn."""
+        drafts = intents.read(taken)
+        self._drafts.extend(draft for draft in drafts if not draft.links)
+        linked = [draft for draft in drafts if draft.links]
+        self._linked.update((draft.claim.message_id, draft) for draft in linked)
+        if not self._here:
+            for draft in linked:
+                self._start_bringing(draft)
+
+    def turn(self) -> None:
+        """Send what there is room for, wait a moment for answers, and keep those that have come."""
+        self._send()
+        if self._here:
+            self._bring_here()
+        while self._brought:
+            self._board(*self._brought.popleft())
+        if self._linked and not self._flight.in_air:
+            time.sleep(_WAIT_SECONDS)
+        self._land()
+
+    def _send(self) -> None:
+        room = min(self._flight.room, _INTENTS_AT_MOST)
+        if not self._drafts or room < min(len(self._drafts), _INTENTS_AT_LEAST):
+            return
+        batch = [self._drafts.popleft() for _ in range(min(room, len(self._drafts)))]
+        self._flight.start(_commit(batch), here=self._here)
+
+    def _land(self) -> None:
+        landed = self._flight.landed(most=_INTENTS_AT_LEAST, seconds=_WAIT_SECONDS)
+        now = time.monotonic()
+        if landed and not self._answers:
+            self._answered_at = now
+        self._answers += landed
+        is_late = now - self._answered_at >= _ANSWER_SECONDS
+        if len(self._answers) >= _ANSWERS or is_late or not self._flight.in_air:
+            self._keep()
+
+    def _keep(self) -> None:
+        kept, self._answers = self._answers, []
+        for one in kept:
+            pacing.judged(one.answer)
+        outcomes.keep(kept)
+        for one in kept:
+            pacing.heed(self._number, one.answer)
+        if any(isinstance(one.answer, GraphError) for one in kept):
+            self._number.refresh_from_db(fields=pacing.FIELDS)
+
+    # --- Messages that name files by link: those are at Meta before anything is intended -----------
+    def _start_bringing(self, draft: Draft) -> None:
+        if self._porters is None:
+            self._porters = ThreadPoolExecutor(_FILES_AT_ONCE, thread_name_prefix="files")
+        self._porters.submit(self._bring, draft)
+
+    def _bring(self, draft: Draft) -> None:
+        try:
+            for _, files in media.bring_all(client=self._client, number=self._number, wanted=[draft.links]):
+                self._brought.append((draft, files))
+        finally:
+            connections.close_all()
+
+    def _bring_here(self) -> None:
+        drafts = list(self._linked.values())
+        wanted = [draft.links for draft in drafts]
+        for index, files in media.bring_all(client=self._client, number=self._number, wanted=wanted):
+            self._board(drafts[index], files)
+            self._land()
+
+    def _board(self, draft: Draft, files: media.Ids | media.NotBrought) -> None:
+        message_id = draft.claim.message_id
+        if self._linked.pop(message_id, None) is None:
+            return
+        if isinstance(files, media.NotBrought):
+            outcomes.persist(lambda: outcomes.put_off(draft.claim, files))
+        else:
+            self._flight.start(_commit([draft], {message_id: files}), here=self._here)
+
+    # --- The end ----------------------------------------------------------------------------------
+    def _close(self) -> None:
+        try:
+            held = [draft.claim for draft in (*self._drafts, *self._linked.values())]
+            self._drafts.clear()
+            self._linked.clear()
+            if self._porters:
+                self._porters.shutdown(wait=False, cancel_futures=True)
+            if held:
+                outcomes.persist(lambda: claims.hand_back(held))
+                self.handed_back = len(held)
+        finally:
+            while self._flight.in_air or self._answers:
+                self._land()
+
+
+def _commit(drafts: Sequence[Draft], files: dict[int, media.Ids] | None = None) -> list[Intent]:
+    """Commit intents; when the batch fails, each by itself."""
+    try:
+        return intents.commit(drafts, files)
+    except Exception as error:
+        if _is_connection_lost(error):
+            # Whether it was committed nobody knows; but no call was made, so they may go back.
+            log.warning("the database went away before %d calls; they are handed back", len(drafts))
+            outcomes.persist(lambda: claims.hand_back([draft.claim for draft in drafts]))
+            return []
+        if len(drafts) == 1:
+            # Nothing went out: its claim runs out and it is taken up again, five times at most.
+            log.exception("message %s could not be prepared", drafts[0].claim.message_id)
+            return []
+    return [intent for draft in drafts for intent in _commit([draft], files)]
+
+
+def _is_connection_lost(error: Exception) -> bool:
+    lost = isinstance(error, OperationalError | InterfaceError)
+    return lost and not connection.in_atomic_block and not connection.is_usable()

@@ -1,0 +1,179 @@
+"""What Meta answered, committed where the claim still holds: many answers in one transaction."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from gosend.whatsapp.client import Accepted
+from gosend.whatsapp.errors import GraphError, Outcome
+from messaging import claims, media, reports, standing, statuses
+from messaging.claims import Claim
+from messaging.intents import Intent
+from messaging.models import Dispatch, Message
+from messaging.statuses import Change
+
+log = logging.getLogger(__name__)
+
+_FIRST_DELAY_SECONDS = 1.0
+_MAX_DELAY_SECONDS = 300.0
+# A database that is away, as while it restarts, is tried again after as long.
+_TRY_AGAIN_SECONDS = 0.25
+
+Answer = Accepted | GraphError
+
+
+class Landed(NamedTuple):
+    """A call that is over."""
+
+    intent: Intent
+    answer: Answer
+
+
+def keep(landed: Sequence[Landed]) -> None:
+    """Record answers as well as can be: through a restart of the database, and one bad one by itself.
+
+    The answer is in hand, so it is not given up before the lease of its send is over; only then it is
+    left to the sweep, which calls the send unknown.
+    """
+    if not landed:
+        return
+    try:
+        persist(lambda: record(landed))
+    except Exception:
+        if len(landed) == 1:
+            # The lease will end and the row become unknown; the others' answers must still be kept.
+            log.exception(
+                "the outcome of message %s could not be recorded", landed[0].intent.claim.message_id
+            )
+            return
+        for one in landed:
+            keep([one])
+
+
+def persist(act: Callable[[], object]) -> None:
+    """Do something to the database, again and again while it is away, for as long as a lease lasts."""
+    give_up_at = time.monotonic() + settings.CLAIM_LEASE_SECONDS
+    while True:
+        try:
+            act()
+        except (OperationalError, InterfaceError):
+            if connection.in_atomic_block or time.monotonic() > give_up_at:
+                raise
+            log.warning("the database is away; what is in hand is kept and tried again")
+            connection.close()
+            time.sleep(_TRY_AGAIN_SECONDS)
+        else:
+            return
+
+
+def record(landed: Sequence[Landed]) -> None:
+    """Keep outcomes, all or none.
+
+    A definite answer counts even when the lease has ended and the sweep has called the send unknown,
+    as long as nobody has claimed it anew.
+    """
+    with transaction.atomic():
+        locked = standing.lock(message_ids=[one.intent.claim.message_id for one in landed])
+        over = [one for one in landed if _is_over(one.answer)]
+        back = [one for one in landed if _outcome(one.answer) is Outcome.NOT_SENT]
+        doubtful = [one for one in landed if _outcome(one.answer) is Outcome.UNKNOWN]
+        touched: set[int] = set()
+        if over:
+            touched |= claims.settle(_SETTLE, [one.intent.claim for one in over])
+        for one in back:
+            delay = _delay(one.answer, one.intent.attempt)
+            touched |= claims.settle(_PUT_BACK, [one.intent.claim], delay)
+        if doubtful:
+            wait = settings.UNCONFIRMED_AFTER_SECONDS
+            touched |= claims.settle(_DOUBT, [one.intent.claim for one in doubtful], wait)
+        held = [one for one in landed if one.intent.claim.message_id in touched]
+        statuses.advance_many(changes=[_change(one) for one in held], locked=locked)
+        if sent := [one.intent.claim.message_id for one in held if isinstance(one.answer, Accepted)]:
+            reports.adopt(message_ids=sent)
+
+
+def _change(one: Landed) -> Change:
+    message_id, now, answer = one.intent.claim.message_id, timezone.now(), one.answer
+    if isinstance(answer, Accepted):
+        return Change(message_id=message_id, to=Message.Status.SENT, at=now, wamid=answer.wamid)
+    to = {
+        Outcome.FINAL: Message.Status.FAILED,
+        Outcome.NOT_SENT: Message.Status.QUEUED,
+        Outcome.UNKNOWN: Message.Status.UNKNOWN,
+    }[answer.outcome]
+    return Change(message_id=message_id, to=to, at=now, error=answer.as_dict())
+
+
+def _outcome(answer: Answer) -> Outcome | None:
+    return answer.outcome if isinstance(answer, GraphError) else None
+
+
+def _is_over(answer: Answer) -> bool:
+    return isinstance(answer, Accepted) or answer.outcome is Outcome.FINAL
+
+
+def _delay(answer: Answer, attempt: int) -> float:
+    """Seconds until the next try: as long as Meta asks, else doubling."""
+    doubling: float = min(_FIRST_DELAY_SECONDS * 2 ** min(attempt - 1, 16), _MAX_DELAY_SECONDS)
+    asked = answer.retry_after if isinstance(answer, GraphError) else None
+    return max(asked or 0.0, doubling)
+
+
+def put_off(claim: Claim, problem: media.NotBrought) -> None:
+    """Nothing of the message went out: back to the queue, or failed when no try would help."""
+    with transaction.atomic():
+        Message.objects.select_for_update().only("pk").get(pk=claim.message_id)
+        held = Dispatch.objects.filter(
+            message_id=claim.message_id,
+            claim_token=claim.token,
+            epoch=claim.epoch,
+            state=Dispatch.State.CLAIMED,
+        )
+        tries = held.values_list("claim_count", flat=True).first()
+        if tries is None:
+            return
+        delay = problem.delay(tries)
+        if delay is None:
+            held.delete()
+            failed = Message.Status.FAILED
+            statuses.advance(message_id=claim.message_id, to=failed, at=timezone.now(), error=problem.error)
+        else:
+            due_at = Now() + timedelta(seconds=delay)
+            held.update(state=Dispatch.State.QUEUED, due_at=due_at, lease_expires_at=None)
+            statuses.mark(message_id=claim.message_id, to=Message.Status.QUEUED, error=problem.error)
+
+
+def doubt(held: QuerySet[Dispatch], *, message_id: int, error: dict[str, Any]) -> bool:
+    """Set a send aside whose outcome nobody knows, until Meta speaks of it or its time is up."""
+    deadline = Now() + timedelta(seconds=settings.UNCONFIRMED_AFTER_SECONDS)
+    if not held.update(state=Dispatch.State.UNKNOWN, due_at=deadline, lease_expires_at=None):
+        return False
+    return statuses.mark(message_id=message_id, to=Message.Status.UNKNOWN, error=error)
+
+
+_SETTLE = """
+DELETE FROM messaging_dispatch d USING {held} AND d.state IN ('sending', 'unknown')
+RETURNING d.message_id
+"""
+_PUT_BACK = """
+UPDATE messaging_dispatch d
+   SET state = 'queued', claim_count = 0, lost_count = 0, lease_expires_at = NULL,
+       due_at = statement_timestamp() + make_interval(secs => %s)
+  FROM {held} AND d.state IN ('sending', 'unknown')
+RETURNING d.message_id
+"""
+_DOUBT = """
+UPDATE messaging_dispatch d
+   SET state = 'unknown', lease_expires_at = NULL,
+       due_at = statement_timestamp() + make_interval(secs => %s)
+  FROM {held} AND d.state = 'sending'
+RETURNING d.message_id
+"""

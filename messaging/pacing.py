@@ -1,0 +1,146 @@
+"""Send as slowly as Meta's answers ask: a number's share of its rate, and pauses of a number or account.
+
+A number that Meta finds too fast goes on at half its rate, and comes back to all of it within a minute.
+A used-up account, a number held back as spam and a token that has ended pause: nothing is sent until the
+time is over, then one message tries, and the first that Meta accepts lets the rest go.
+"""
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import Case, QuerySet, Value, When
+from django.db.models.functions import Coalesce, Greatest, Now
+from django.utils import timezone
+
+from accounts.models import PhoneNumber
+from gosend.lib import metrics
+from gosend.whatsapp.client import Accepted
+from gosend.whatsapp.errors import GraphError, Outcome
+from webhooks_app import events
+
+# The columns that change here, to be read anew between two batches.
+FIELDS = ["held_until", "held_for", "slowed_at", "slowed_to"]
+
+# Meta's codes, developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes.
+_TOO_FAST = 130429
+_SPAM = 131048
+_ACCOUNT_CALLS = frozenset({4, 80007})
+_DEAD_TOKEN = frozenset({0, 190})
+
+# One batch may bring many answers of one kind: they count once in a second.
+_ONCE_IN = timedelta(seconds=1)
+_LEAST_SHARE = 0.05
+_RECOVERY_SECONDS = 60.0
+# Between two tries of a number that needs somebody's care.
+_PROBE_SECONDS = 300.0
+# What is halved where we set no limit: Meta's highest tier.
+_UNLIMITED = 1000
+
+
+def held_seconds(number: PhoneNumber) -> float:
+    """For how long nothing may be sent on this number; 0 when it may."""
+    if number.held_until is None:
+        return 0.0
+    return max(0.0, (number.held_until - timezone.now()).total_seconds())
+
+
+def probe(number: PhoneNumber, most: int) -> int:
+    """One at a time after a pause, until Meta has accepted one."""
+    return min(most, 1) if number.held_for else most
+
+
+def slowed(number: PhoneNumber, rate: int | None) -> int | None:
+    """What is left of the number's rate per second, at least 1; None for no limit."""
+    share = share_of(number)
+    return rate if share >= 1 else max(1, int((rate or _UNLIMITED) * share))
+
+
+def share_of(number: PhoneNumber) -> float:
+    """The share of its rate that a number has now, growing evenly to 1 within a minute."""
+    if number.slowed_at is None or number.slowed_to is None:
+        return 1.0
+    passed = max(0.0, (timezone.now() - number.slowed_at).total_seconds())
+    return min(1.0, number.slowed_to + passed / _RECOVERY_SECONDS)
+
+
+def judged(answer: Accepted | GraphError) -> Accepted | GraphError:
+    """The answer as it is to be recorded: with a dead token nothing was sent, and the message is to wait."""
+    if isinstance(answer, GraphError) and answer.code in _DEAD_TOKEN:
+        answer.outcome, answer.retry_after = Outcome.NOT_SENT, _PROBE_SECONDS
+    return answer
+
+
+def heed(number: PhoneNumber, answer: Accepted | GraphError) -> None:
+    """Slow down or pause as Meta's answer asks; call it when the answer is recorded."""
+    if isinstance(answer, Accepted):
+        if number.held_for:
+            _release(number)
+    elif answer.code == _TOO_FAST:
+        _slow(number)
+    elif answer.code in _ACCOUNT_CALLS:
+        _hold_account(number, "account_calls", answer.retry_after or _PROBE_SECONDS)
+    elif answer.code in _DEAD_TOKEN:
+        if _hold_account(number, "token", _PROBE_SECONDS):
+            _alert(number, "token_not_accepted", answer)
+    elif answer.code == _SPAM and _hold(number, "spam", _PROBE_SECONDS):
+        _alert(number, "held_back_as_spam", answer)
+
+
+def _slow(number: PhoneNumber) -> None:
+    number.refresh_from_db(fields=FIELDS)
+    share = max(_LEAST_SHARE, share_of(number) / 2)
+    before = PhoneNumber.objects.filter(pk=number.pk, slowed_at=number.slowed_at)
+    if number.slowed_at is None or timezone.now() - number.slowed_at >= _ONCE_IN:
+        before.update(slowed_at=timezone.now(), slowed_to=share)
+        metrics.LIMITS.add("meta", "number", "slowed")
+
+
+def _hold_account(number: PhoneNumber, why: str, seconds: float) -> bool:
+    """Pause every number that speaks with the same token; True when that is news."""
+    return _pause(PhoneNumber.objects.filter(business_account_id=number.business_account_id), why, seconds)
+
+
+def _hold(number: PhoneNumber, why: str, seconds: float) -> bool:
+    return _pause(PhoneNumber.objects.filter(pk=number.pk), why, seconds)
+
+
+def _pause(rows: "QuerySet[PhoneNumber]", why: str, seconds: float) -> bool:
+    until = Now() + timedelta(seconds=seconds)
+    with transaction.atomic():
+        found = list(rows.select_for_update(no_key=True).order_by("pk").values_list("held_for", flat=True))
+        rows.update(
+            held_until=Greatest(Coalesce("held_until", Now()), until),
+            # What needs somebody's care is not forgotten for what passes by itself.
+            held_for=Case(When(held_for="token", then=Value("token")), default=Value(why)),
+        )
+    metrics.LIMITS.add("meta", why, "held")
+    return why not in found
+
+
+def _release(number: PhoneNumber) -> None:
+    PhoneNumber.objects.filter(business_account_id=number.business_account_id, held_for="token").update(
+        held_until=None, held_for=""
+    )
+    PhoneNumber.objects.filter(pk=number.pk).update(held_until=None, held_for="")
+
+
+def _alert(number: PhoneNumber, type: str, error: GraphError) -> None:
+    account = number.business_account
+    with transaction.atomic():
+        events.publish(
+            tenant_id=number.tenant_id,
+            number=None,
+            is_test=number.is_sandbox,
+            type="account.alert",
+            occurred_at=timezone.now(),
+            data={
+                "alert": {
+                    "type": type,
+                    "severity": "critical",
+                    "description": error.cure,
+                    "waba_id": account.waba_id,
+                    "account_status": account.status,
+                    "meta": None,
+                }
+            },
+        )

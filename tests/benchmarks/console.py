@@ -1,0 +1,77 @@
+"""The console's lists and searches over a large history: the 95th percentile of each page."""
+
+import time
+from collections.abc import Callable
+from itertools import count
+
+from django.test import Client
+
+from accounts.models import Tenant, User
+from messaging import rollups
+from messaging.models import Message
+from tests.benchmarks import lists, world
+from tests.benchmarks.measure import Result
+
+# Milliseconds within which 95 of 100 pages are to be answered.
+_P95_MS = 150.0
+_ASKED = 60
+_WARM = 5
+_LOG = "/console/messaging/message/"
+
+
+def pages(*, rows: int) -> list[Result]:
+    """Every list and search page, asked for by somebody who sees all tenants, each time for other rows."""
+    _, tenant = lists.fill(rows)
+    rollups.refresh()
+    return measure(tenant)
+
+
+def measure(tenant: Tenant) -> list[Result]:
+    client = Client(HTTP_HOST="127.0.0.1")
+    user, _ = User.objects.get_or_create(
+        username="bench-console", defaults={"is_staff": True, "is_superuser": True}
+    )
+    client.force_login(user)
+    sample = list(Message.objects.filter(tenant=tenant).order_by("-pk")[: 40 * _ASKED : 40])
+    if len(sample) < _ASKED:
+        raise world.CannotBench(f"{tenant} has too few messages")
+    number = sample[0].phone_number_id
+    found: dict[str, Callable[[Message], str]] = {
+        "home": lambda _: "/console/",
+        "log": lambda _: _LOG,
+        "log-deep": lambda row: f"{_LOG}?before={row.pk // 2}",
+        "log-tenant": lambda row: f"{_LOG}?tenant={tenant.pk}&before={row.pk}",
+        "log-number": lambda row: f"{_LOG}?number={number}&before={row.pk}",
+        "log-customer": lambda row: f"{_LOG}?peer={row.peer}",
+        "log-failed": lambda _: f"{_LOG}?tenant={tenant.pk}&status=failed",
+        "log-nothing": lambda row: f"{_LOG}?tenant={tenant.pk}&status=unconfirmed&before={row.pk}",
+        "log-error": lambda _: f"{_LOG}?error=131047",
+        "log-type": lambda _: f"{_LOG}?direction=inbound&type=document&within=30d",
+        "find-wamid": lambda row: f"{_LOG}find/?q={row.wamid}",
+        "find-id": lambda row: f"{_LOG}find/?q={row.pk}",
+        "find-number": lambda row: f"{_LOG}find/?q=%2B{row.peer}",
+        "find-request": lambda row: f"{_LOG}find/?q={row.request_id or 'req_nobody00'}",
+        "find-nothing": lambda _: f"{_LOG}find/?q=nobody-is-called-so",
+        "message": lambda row: f"{_LOG}{row.pk}/change/",
+        "conversations": lambda _: "/console/messaging/conversation/",
+        "conversation": lambda row: f"/console/messaging/conversation/{row.conversation_id}/change/",
+        "contacts": lambda _: "/console/messaging/contact/",
+        "contacts-search": lambda row: f"/console/messaging/contact/?q={row.peer}",
+    }
+    return [_one(client, name, path, sample) for name, path in found.items()]
+
+
+def _one(client: Client, name: str, path: Callable[[Message], str], sample: list[Message]) -> Result:
+    took = []
+    for turn, row in zip(count(), (*sample[:_WARM], *sample), strict=False):
+        url = path(row)
+        began = time.perf_counter()
+        answer = client.get(url)
+        if turn >= _WARM:
+            took.append(1000 * (time.perf_counter() - began))
+        if answer.status_code not in (200, 302):
+            raise world.CannotBench(f"{url}: {answer.status_code}")
+    took.sort()
+    p50, p95 = took[len(took) // 2], took[int(len(took) * 0.95)]
+    note = f"half of the pages within {p50:.0f} ms, 95 of 100 within {p95:.0f} ms"
+    return Result(f"console-{name}", p95 / _P95_MS, 1.0, is_most=True, notes=[note])

@@ -1,0 +1,71 @@
+"""Deliveries with their attempts, and the orders to make many of them again."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import HttpRequest
+
+from accounts.acts import Act, Acting, Done, Finding, ReasonForm
+from accounts.console import TenantLogAdmin
+from webhooks_app import events, replay
+from webhooks_app.models import Attempt, Delivery
+
+# Attempts that a delivery's page shows, the newest ones.
+SHOWN = 50
+
+
+def _again(row: Delivery, data: Mapping[str, Any]) -> Done:
+    replay.one(delivery=row)
+    return Done("It is delivered again; reload this page to see the attempt.")
+
+
+def _request(row: Delivery, data: Mapping[str, Any]) -> Done:
+    """The exact bytes; the signature is made anew for each attempt and is not kept."""
+    body = events.wire_body(event=row.event, delivery=row).decode()
+    try:
+        shown = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+    except ValueError:
+        shown = body
+    findings = [
+        Finding("Sent to", f"POST {row.endpoint.url}"),
+        Finding("Headers", "Content-Type: application/json; the signature is made anew for each attempt."),
+        Finding("Body", shown),
+    ]
+    return Done("This is what the receiver gets.", findings=findings)
+
+
+class DeliveryAdmin(Acting, TenantLogAdmin):  # type: ignore[misc]  # unfold narrows what Django wrote
+    ordering = ("-id",)
+    list_display = ("delivery_id", "endpoint", "event", "status", "attempt_count", "next_attempt_at")
+    list_filter = ("status", "ended_reason")
+    list_select_related = ("endpoint", "event")
+    search_fields = ("delivery_id__exact",)
+    exclude = ("claim_token",)
+    acts = (
+        Act("again", "Deliver again", "Runs through the schedule once more.", "delivery.replayed", _again),
+        Act(
+            "request", "Show the request", "Shows what is posted, a customer's words and number included.",
+            "delivery.revealed", _request, ReasonForm,
+        ),
+    )  # fmt: skip
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).select_related("endpoint", "event")
+
+    def panel(self, request: HttpRequest, row: Any) -> Mapping[str, Any]:
+        attempts = Attempt.objects.filter(delivery=row).order_by("-number")[:SHOWN]
+        return {"panel_template": "console/delivery_panel.html", "attempts": attempts}
+
+
+class ReplayAdmin(Acting, TenantLogAdmin):  # type: ignore[misc]  # the same
+    ordering = ("-id",)
+    list_display = ("id", "endpoint", "wanted", "total", "replayed_count", "delivered_count", "finished_at")
+    list_select_related = ("endpoint",)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).select_related("endpoint")
+
+    def panel(self, request: HttpRequest, row: Any) -> Mapping[str, Any]:
+        progress = replay.progress(endpoint=row.endpoint, replay_id=row.pk)
+        return {"panel_template": "console/replay_panel.html", "progress": progress}
