@@ -48,23 +48,7 @@ def _header(request: HttpRequest, name: str) -> str:
 
 def address_of(request: HttpRequest) -> str:
     """Where a request comes from: the last hop that is none of our own proxies."""
-<<<<<<< HEAD
-    hops = [hop.strip() for hop in _header(request, "HTTP_X_FORWARDED_FOR").split(",") if hop.strip()]
-    hops.append(_header(request, "REMOTE_ADDR"))
-    while len(hops) > 1 and _is_proxy(hops[-1]):
-        hops.pop()
-    return hops[-1]
-
-
-def _is_proxy(address: str) -> bool:
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return any(found in network for network in settings.TRUSTED_PROXIES)
-=======
     return caller_of(request.META, proxies=settings.TRUSTED_PROXIES)
->>>>>>> main
 
 
 def require_active(tenant: Tenant) -> None:
