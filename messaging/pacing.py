@@ -29,6 +29,11 @@ _TOO_FAST = 130429
 _SPAM = 131048
 _ACCOUNT_CALLS = frozenset({4, 80007})
 _DEAD_TOKEN = frozenset({0, 190})
+_REASONS = {
+    "token": "Meta does not accept the account's access token: connect the account again.",
+    "spam": "Customers blocked or reported this number, so Meta limits it: send less until it recovers.",
+    "account_calls": "The WhatsApp account has used up its calls for now: it goes on by itself.",
+}
 # Why numbers pause that pause together.
 _OF_ACCOUNT = ("token", "account_calls")
 
@@ -47,6 +52,13 @@ def held_seconds(number: PhoneNumber) -> float:
     if number.held_until is None:
         return 0.0
     return max(0.0, (number.held_until - timezone.now()).total_seconds())
+
+
+def why_held(number: PhoneNumber) -> str:
+    """What keeps the number, and the cure; empty when nothing does."""
+    if not held_seconds(number):
+        return ""
+    return f"phone_number_id={number.phone_number_id} is paused. {_REASONS[number.held_for]}"
 
 
 def probe(number: PhoneNumber, most: int) -> int:

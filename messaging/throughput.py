@@ -76,7 +76,8 @@ def one(*, number: PhoneNumber) -> Iterator[None]:
     """Spend one send of the budget on what follows; put it back where that fails."""
     grant = take(number=number, most=1)
     if not grant.count:
-        raise NumberOverLimit(_message(number), retry_after=max(1, math.ceil(grant.retry_after)))
+        held = pacing.why_held(number)
+        raise NumberOverLimit(held or _message(number), retry_after=max(1, math.ceil(grant.retry_after)))
     try:
         yield
     except BaseException:

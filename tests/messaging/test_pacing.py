@@ -71,15 +71,15 @@ def test_an_account_out_of_calls_pauses_all_its_numbers_as_long_as_meta_says(num
 
 
 @pytest.mark.parametrize(
-    ("code", "reason", "alert", "outcome"),
+    ("code", "reason", "alert", "cure"),
     [
-        (190, "token", "token_not_accepted", errors.Outcome.NOT_SENT),
-        (0, "token", "token_not_accepted", errors.Outcome.NOT_SENT),
-        (131048, "spam", "held_back_as_spam", errors.Outcome.NOT_SENT),
+        (190, "token", "token_not_accepted", "connect the account again"),
+        (0, "token", "token_not_accepted", "connect the account again"),
+        (131048, "spam", "held_back_as_spam", "send less"),
     ],
 )
 def test_what_needs_care_pauses_with_one_alert_and_one_success_lets_the_rest_go(
-    number: PhoneNumber, code: int, reason: str, alert: str, outcome: errors.Outcome
+    number: PhoneNumber, code: int, reason: str, alert: str, cure: str
 ) -> None:
     factories.WebhookEndpointFactory.create(
         tenant=number.tenant, phone_number=None, events=["*"], is_test=True
@@ -87,9 +87,12 @@ def test_what_needs_care_pauses_with_one_alert_and_one_success_lets_the_rest_go(
     sibling = _sibling(number)
     answers = [_say(number, code) for _ in range(5)]
 
-    assert {answer.outcome for answer in answers} == {outcome}
+    assert {answer.outcome for answer in answers} == {errors.Outcome.NOT_SENT}
     assert number.held_for == reason
     assert 290 < pacing.held_seconds(number) <= 300
+    with pytest.raises(throughput.NumberOverLimit, match=cure) as refused, throughput.one(number=number):
+        pass
+    assert 290 < (refused.value.retry_after or 0) <= 300
     (event,) = Event.objects.filter(type="account.alert")
     told = orjson.loads(bytes(event.body))["alert"]
     assert (told["type"], told["waba_id"]) == (alert, number.business_account.waba_id)
