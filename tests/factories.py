@@ -305,6 +305,15 @@ class ThroughputFactory(DjangoModelFactory[messaging.Throughput]):
     full_at = 0
 
 
+class PairBudgetFactory(DjangoModelFactory[messaging.PairBudget]):
+    class Meta:
+        model = messaging.PairBudget
+
+    phone_number = factory.SubFactory(PhoneNumberFactory)
+    peer = "5491140123456"
+    full_at = 0
+
+
 class PollFactory(DjangoModelFactory[messaging.Poll]):
     class Meta:
         model = messaging.Poll

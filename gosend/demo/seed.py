@@ -11,10 +11,14 @@ from django.db import transaction
 from accounts import keys, tenants
 from accounts.keys import ExpiredKey, MalformedKey, UnknownKey
 from accounts.models import ApiKey, PhoneNumber, User
+from gosend.api.whatomate import uuids
 from gosend.sandbox import shelf
 from gosend.sandbox.shelf import RowShelf
+from messaging import people
 from templates_app.models import Template
 
+# Who the demo writes to.
+CUSTOMER = "5491140123456"
 _OPERATOR = "operator"
 _TENANT = "Demo"
 
@@ -34,6 +38,11 @@ class Demo:
     console_url: str = ""
     console_user: str = ""
     console_password: str = ""
+    # For a client of each of the other two APIs.
+    whatomate_key: str = ""
+    contact_id: str = ""
+    session_key: str = ""
+    session_id: str = ""
 
 
 def load(path: Path) -> Demo:
@@ -65,13 +74,32 @@ def prepare(demo: Demo) -> bool:
     demo.waba_id = number.business_account.waba_id
     demo.phone_number_id = number.phone_number_id
     demo.webhook_id = demo.webhook_secret = ""
+    _open_other_doors(demo, number)
     _templates(number)
     return True
+
+
+def _open_other_doors(demo: Demo, number: PhoneNumber) -> None:
+    """A key for each of the other two APIs, and what their addresses name: a contact, a session."""
+    tenant, environment = number.tenant, ApiKey.Environment.TEST
+    _, demo.whatomate_key = keys.mint(
+        tenant=tenant, label="demo", environment=environment, dialect=ApiKey.Dialect.WHATOMATE
+    )
+    _, demo.session_key = keys.mint(
+        tenant=tenant, label="demo", environment=environment, dialect=ApiKey.Dialect.SESSIONS
+    )
+    contact, _ = people.note(
+        tenant=tenant, environment=environment, number=number, phone=CUSTOMER, said={"name": "Juan"}
+    )
+    demo.contact_id = uuids.write(uuids.CONTACT, contact.pk)
+    demo.session_id = number.phone_number_id
 
 
 def _is_usable(demo: Demo) -> bool:
     try:
         key = keys.find(demo.api_key)
+        keys.find(demo.whatomate_key, dialect=ApiKey.Dialect.WHATOMATE)
+        keys.find(demo.session_key, dialect=ApiKey.Dialect.SESSIONS)
     except (MalformedKey, UnknownKey, ExpiredKey):
         return False
     has_number = key.tenant.phone_numbers.filter(phone_number_id=demo.phone_number_id).exists()

@@ -8,11 +8,10 @@ from typing import Any
 import requests
 
 from gosend.demo.processes import DemoFailed, Family
-from gosend.demo.seed import Demo
+from gosend.demo.seed import CUSTOMER, Demo
 from gosend.lib import signing
 
 EVENTS = [f"whatsapp.message.{name}" for name in ("sent", "delivered", "read", "failed", "received")]
-CUSTOMER = "5491140123456"
 _GREETING = "Hola Juan, llegamos al lugar 👋"
 _ANSWER = "¡Genial, ya salgo!"
 _TIMEOUT_SECONDS = 5

@@ -18,7 +18,9 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 import pytest
 import requests
+from django.test import Client
 
+from gosend.demo import seed
 from gosend.demo.processes import require_free
 from tests.material import ROOT
 
@@ -179,3 +181,20 @@ def test_a_taken_port_is_named_with_the_way_out(tmp_path: Path) -> None:
     assert answer.returncode == 1
     assert f"Port {port}, wanted for the web server, is taken" in answer.stderr
     assert "make demo PORT=" in answer.stderr
+
+
+@pytest.mark.django_db
+def test_what_the_demo_notes_opens_all_three_apis() -> None:
+    noted = seed.Demo()
+    assert seed.prepare(noted)
+    assert not seed.prepare(noted)
+
+    keys = {
+        "/v1/me": noted.api_key,
+        f"/api/contacts/{noted.contact_id}": noted.whatomate_key,
+        f"/api/v1/sessions/{noted.session_id}": noted.session_key,
+    }
+    for path, key in keys.items():
+        for other in keys.values():
+            answer = Client().get(path, headers={"X-API-Key": other})
+            assert answer.status_code == (200 if other == key else 401), (path, answer.content)

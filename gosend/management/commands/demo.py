@@ -12,7 +12,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from gosend.demo import processes, seed
 from gosend.demo.processes import DemoFailed, Family, Process, python
-from gosend.demo.story import CUSTOMER, Story
+from gosend.demo.seed import CUSTOMER
+from gosend.demo.story import Story
 from gosend.sandbox import callbacks
 
 # The whole round, start-up included; stopping takes some seconds more, and all of it a minute at most.
