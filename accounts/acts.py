@@ -103,7 +103,7 @@ class Acting(_Page):
         ]
         return [*own, *super().get_urls()]
 
-    def may_act(self, request: HttpRequest) -> bool:
+    def may_act(self, request: HttpRequest, row: Any = None) -> bool:
         return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
 
     def panel(self, request: HttpRequest, row: Any) -> Mapping[str, Any]:
@@ -112,7 +112,7 @@ class Acting(_Page):
 
     def act_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         """The buttons that `console/above_list.html` draws; None as the row is for the list."""
-        return {"act_buttons": self._buttons(row) if self.may_act(request) else []}
+        return {"act_buttons": self._buttons(row) if self.may_act(request, row) else []}
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -128,9 +128,9 @@ class Acting(_Page):
         return super().changelist_view(request, context)
 
     def act_view(self, request: HttpRequest, *, act: Act, object_id: str = "") -> HttpResponse:
-        if not self.may_act(request):
-            raise PermissionDenied
         row = None if act.of_list else self.get_object(request, object_id)
+        if not self.may_act(request, row):
+            raise PermissionDenied
         if not act.of_list and (row is None or not act.fits(row)):
             raise Http404
         form = act.form(request.POST or None, user=user_of(request))

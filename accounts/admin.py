@@ -1,5 +1,6 @@
 """The console's pages for staff, customers and accounts. Numbers: webhooks_app/admin.py."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -7,9 +8,13 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.http import HttpRequest
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from accounts.console import TenantLogAdmin, TenantRecordAdmin
+from accounts import access, second_factor
+from accounts.acts import Act, Acting, Done, ReasonForm
+from accounts.console import TenantLogAdmin, TenantRecordAdmin, user_of
 from accounts.key_page import ApiKeyAdmin
 from accounts.models import (
     ApiKey,
@@ -25,6 +30,8 @@ from accounts.models import (
 from accounts.tenant_page import TenantAdmin
 
 admin.site.unregister(Group)
+# django-otp's own pages show secrets to whoever may change a device; a reset is all that is needed.
+admin.site.unregister([TOTPDevice, StaticDevice])
 
 
 class _Secret(forms.CharField):
@@ -74,12 +81,43 @@ class _AccountForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at
         ]
 
 
+def _reset(row: User, data: Mapping[str, Any]) -> Done:
+    second_factor.reset(row)
+    return Done("Reset: the next page they open asks them to set up a second factor.")
+
+
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, TenantRecordAdmin):  # type: ignore[misc, type-arg]  # two bases, one model
+class UserAdmin(Acting, DjangoUserAdmin, TenantRecordAdmin):  # type: ignore[misc, type-arg]  # two bases
     tenant_path = ""
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
+    ordering = ["username"]
+    fieldsets = (*(DjangoUserAdmin.fieldsets or ()), ("Tenants", {"fields": ["sees_all_tenants"]}))
+    acts = (
+        Act(
+            "reset", "Reset the second factor", "The person enrols anew; their open sessions end.",
+            "user.second_factor_reset", _reset, ReasonForm,
+        ),
+    )  # fmt: skip
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """Nobody gives themselves, or others, more than they have."""
+        user = user_of(request)
+        if user.is_superuser:
+            return []
+        wider = [] if access.sees_all(user) else ["groups", "is_staff", "sees_all_tenants"]
+        return ["is_superuser", "user_permissions", *wider]
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        is_above = obj is not None and obj.is_superuser and not user_of(request).is_superuser
+        return super().has_change_permission(request, obj) and not is_above
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # the trail names them: take is_active away instead
+
+    def may_act(self, request: HttpRequest, row: Any = None) -> bool:
+        return self.has_change_permission(request, row)
 
 
 admin.site.register(Tenant, TenantAdmin)

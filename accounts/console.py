@@ -2,11 +2,13 @@
 
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+from django.conf import settings
 from django.db.models import ForeignKey, Model, QuerySet
 from django.http import HttpRequest
 
 from accounts import access, audit
 from accounts.models import Tenant, User
+from gosend.lib.addresses import caller_of
 from gosend.lib.console import LogAdmin, RecordAdmin
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ def note(
         subject=subject,
         reason=reason,
         details=details,
-        address=request.META.get("REMOTE_ADDR"),
+        address=caller_of(request.META, proxies=settings.TRUSTED_PROXIES) or None,
     )
 
 

@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.models import KEY_SCOPES, ApiKey, Tenant
+from gosend.lib import held
 from gosend.lib.errors import DomainError
 
 # What a key of each API begins with; its environment follows: gsk_live_, whm_test_, …
@@ -34,6 +35,7 @@ _CHECKSUM_LENGTH = 6
 _SHOWN_LENGTH = 12
 # A key's last use is written at most this often.
 _LAST_USED_EVERY = timedelta(minutes=1)
+_held: held.Held[tuple[str, bytes], ApiKey] = held.Held()
 
 
 class MalformedKey(DomainError):
@@ -91,7 +93,7 @@ def find(plaintext: str, *, address: str | None = None, dialect: str = ApiKey.Di
     """Return the key of an API with its tenant, in one query.
 
     Raises MalformedKey and KeyOfAnotherApi (both before any query), UnknownKey, ExpiredKey (also when
-    revoked) and AddressNotAllowed. Nothing is cached, so a revocation counts from the next request on.
+    revoked) and AddressNotAllowed. Nothing is cached here, so a revocation counts from the next request on.
     """
     if not _is_well_formed(plaintext):
         raise MalformedKey("Invalid or missing API key")
@@ -104,13 +106,26 @@ def find(plaintext: str, *, address: str | None = None, dialect: str = ApiKey.Di
     key = ApiKey.objects.select_related("tenant").filter(digest=_digest(plaintext)).first()
     if key is None:
         raise UnknownKey("Invalid or missing API key")
-    now = timezone.now()
-    if key.revoked_at or (key.expires_at and key.expires_at <= now):
+    _require_current(key, address)
+    _note_use(key, timezone.now())
+    return key
+
+
+def find_held(plaintext: str, *, address: str | None, dialect: str) -> ApiKey:
+    """The same from memory, where the key was found within LOOKUPS_LIVE_SECONDS: for the hot doors.
+
+    So a revocation, and a change of the tenant, counts there after as long; an expiry at its moment.
+    """
+    key = _held.get((dialect, _digest(plaintext)), lambda: find(plaintext, address=address, dialect=dialect))
+    _require_current(key, address)
+    return key
+
+
+def _require_current(key: ApiKey, address: str | None) -> None:
+    if key.revoked_at or (key.expires_at and key.expires_at <= timezone.now()):
         raise ExpiredKey("This API key was revoked or has expired")
     if key.allowed_networks and not _is_allowed(address, key.allowed_networks):
         raise AddressNotAllowed("This API key may not be used from this address")
-    _note_use(key, now)
-    return key
 
 
 def revoke(*, key: ApiKey) -> None:

@@ -65,6 +65,9 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "rest_framework",
     "drf_spectacular",
     "gosend.sandbox",
@@ -82,6 +85,8 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "accounts.second_factor_page.SecondFactorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -230,6 +235,8 @@ API_DAILY_LIMITS = {
 # Sends by the session API, per session, where it has no budgets of its own; 0 means no cap.
 DEFAULT_RATE_PER_MIN = env_int("DEFAULT_RATE_PER_MIN", 20)
 DEFAULT_RATE_PER_HOUR = env_int("DEFAULT_RATE_PER_HOUR", 200)
+# Seconds for which the accepting door believes what it knew of a key, its tenant and a number; 0 for never.
+LOOKUPS_LIVE_SECONDS = env_int("LOOKUPS_LIVE_SECONDS", 1)
 # Seconds before a claimed message or delivery may be claimed by another worker.
 CLAIM_LEASE_SECONDS = env_int("CLAIM_LEASE_SECONDS", 45)
 # Seconds after which a send of unknown outcome is reported as unconfirmed.
@@ -255,6 +262,9 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
 ]
 LOGIN_URL = "/console/login/"
+# Whether staff need a code beside their password to see any page of the console; off only for a demo.
+CONSOLE_SECOND_FACTOR = env_bool("CONSOLE_SECOND_FACTOR", default=True)
+OTP_TOTP_ISSUER = "GoSend"
 _is_https = PUBLIC_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _is_https
 SESSION_COOKIE_HTTPONLY = True
@@ -274,6 +284,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "GoSend",
     "SITE_SYMBOL": "forum",
     "SHOW_VIEW_ON_SITE": False,
+    "LOGIN": {"form": "accounts.sign_in_page.SignInForm"},
     "DASHBOARD_CALLBACK": "messaging.console.home.dashboard",
     "STYLES": [f"{STATIC_URL}gosend/console.css"],
     "SCRIPTS": [f"{STATIC_URL}gosend/console.js"],

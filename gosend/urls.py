@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
+from accounts.second_factor_page import second_factor_page
 from gosend.api import errors, health, home, meta_webhook, metrics, schema
 from gosend.api.sessions import envelope as sessions_envelope
 from gosend.api.whatomate import envelope as whatomate_envelope
@@ -18,6 +19,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", health.ready, name="readyz"),
     path("metrics", metrics.serve, name="metrics"),
     path("meta/webhook", meta_webhook.MetaWebhook.as_view(), name="meta-webhook"),
+    path("console/second-factor/", second_factor_page, name="second-factor"),
     path("console/", admin.site.urls),
     path("v1/", include("gosend.api.v1.urls")),
     path("api/v1/", include("gosend.api.sessions.urls")),

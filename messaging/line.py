@@ -13,7 +13,7 @@ from django.db import InterfaceError, OperationalError, connection, connections
 from accounts.models import PhoneNumber
 from gosend.whatsapp.client import GraphClient
 from gosend.whatsapp.errors import GraphError
-from messaging import claims, intents, media, outcomes, pacing
+from messaging import claims, intents, media, outcomes, pacing, pairs, throughput
 from messaging.flight import Flight
 from messaging.intents import Draft, Intent
 from messaging.outcomes import Landed
@@ -71,7 +71,11 @@ class Line:
 
     def add(self, taken: Sequence[claims.Claim]) -> None:
         """Take claims on; nothing of them goes out before the next turn."""
-        drafts = intents.read(taken)
+        read = intents.read(taken)
+        drafts = pairs.admit(number=self._number, drafts=read)
+        if put_off := len(read) - len(drafts):
+            throughput.give_back(number=self._number, count=put_off)
+            self.handed_back += put_off
         self._drafts.extend(draft for draft in drafts if not draft.links)
         linked = [draft for draft in drafts if draft.links]
         self._linked.update((draft.claim.message_id, draft) for draft in linked)
@@ -99,6 +103,7 @@ class Line:
 
     def _land(self) -> None:
         landed = self._flight.landed(most=_INTENTS_AT_LEAST, seconds=_WAIT_SECONDS)
+        pairs.heed(number=self._number, landed=landed)
         now = time.monotonic()
         if landed and not self._answers:
             self._answered_at = now
@@ -112,10 +117,14 @@ class Line:
         for one in kept:
             pacing.judged(one.answer)
         outcomes.keep(kept)
-        for one in kept:
-            pacing.heed(self._number, one.answer)
-        if any(isinstance(one.answer, GraphError) for one in kept):
-            self._number.refresh_from_db(fields=pacing.FIELDS)
+        try:
+            for one in kept:
+                pacing.heed(self._number, one.answer)
+            if any(isinstance(one.answer, GraphError) for one in kept):
+                self._number.refresh_from_db(fields=pacing.FIELDS)
+        except Exception:
+            # Meta will say it again; those still in the air must be kept whatever happens here.
+            log.exception("the pace of number %s could not be set", self._number.pk)
 
     # --- Messages that name files by link: those are at Meta before anything is intended -----------
     def _start_bringing(self, draft: Draft) -> None:
@@ -156,7 +165,7 @@ class Line:
                 self._porters.shutdown(wait=False, cancel_futures=True)
             if held:
                 outcomes.persist(lambda: claims.hand_back(held))
-                self.handed_back = len(held)
+                self.handed_back += len(held)
         finally:
             while self._flight.in_air or self._answers:
                 self._land()

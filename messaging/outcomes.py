@@ -47,12 +47,12 @@ def keep(landed: Sequence[Landed]) -> None:
         return
     try:
         persist(lambda: record(landed))
-    except Exception:
-        if len(landed) == 1:
-            # The lease will end and the row become unknown; the others' answers must still be kept.
-            log.exception(
-                "the outcome of message %s could not be recorded", landed[0].intent.claim.message_id
-            )
+    except Exception as error:
+        is_gone = isinstance(error, OperationalError | InterfaceError) and not connection.in_atomic_block
+        if len(landed) == 1 or is_gone:
+            # The leases will end and the rows become unknown; the others' answers must still be kept.
+            ids = [one.intent.claim.message_id for one in landed]
+            log.exception("the outcomes of messages %s could not be recorded", ids)
             return
         for one in landed:
             keep([one])

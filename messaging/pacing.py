@@ -5,6 +5,7 @@ A used-up account, a number held back as spam and a token that has ended pause: 
 time is over, then one message tries, and the first that Meta accepts lets the rest go.
 """
 
+import logging
 from datetime import timedelta
 
 from django.db import transaction
@@ -18,6 +19,8 @@ from gosend.whatsapp.client import Accepted
 from gosend.whatsapp.errors import GraphError, Outcome
 from webhooks_app import events
 
+log = logging.getLogger(__name__)
+
 # The columns that change here, to be read anew between two batches.
 FIELDS = ["held_until", "held_for", "slowed_at", "slowed_to"]
 
@@ -26,6 +29,8 @@ _TOO_FAST = 130429
 _SPAM = 131048
 _ACCOUNT_CALLS = frozenset({4, 80007})
 _DEAD_TOKEN = frozenset({0, 190})
+# Why numbers pause that pause together.
+_OF_ACCOUNT = ("token", "account_calls")
 
 # One batch may bring many answers of one kind: they count once in a second.
 _ONCE_IN = timedelta(seconds=1)
@@ -71,13 +76,30 @@ def judged(answer: Accepted | GraphError) -> Accepted | GraphError:
 
 
 def heed(number: PhoneNumber, answer: Accepted | GraphError) -> None:
-    """Slow down or pause as Meta's answer asks; call it when the answer is recorded."""
-    if isinstance(answer, Accepted):
-        if number.held_for:
-            _release(number)
-    elif answer.code == _TOO_FAST:
-        _slow(number)
-    elif answer.code in _ACCOUNT_CALLS:
+    """Slow down or pause as Meta's answer asks; call it when the answer is recorded.
+
+    Trouble with it never raises: the outcomes of other messages must still be kept.
+    """
+    try:
+        with transaction.atomic():
+            _heed(number, answer)
+    except Exception:
+        log.exception("Meta's answer could not be heeded on number %s", number.pk)
+
+
+def _heed(number: PhoneNumber, answer: Accepted | GraphError) -> None:
+    if isinstance(answer, GraphError):
+        if answer.code == _TOO_FAST:
+            _slow(number)
+        else:
+            _stop(number, answer)
+    elif number.held_for and not held_seconds(number):
+        # During a pause it is the answer to a call that was in the air before.
+        _release(number)
+
+
+def _stop(number: PhoneNumber, answer: GraphError) -> None:
+    if answer.code in _ACCOUNT_CALLS:
         _hold_account(number, "account_calls", answer.retry_after or _PROBE_SECONDS)
     elif answer.code in _DEAD_TOKEN:
         if _hold_account(number, "token", _PROBE_SECONDS):
@@ -88,59 +110,62 @@ def heed(number: PhoneNumber, answer: Accepted | GraphError) -> None:
 
 def _slow(number: PhoneNumber) -> None:
     number.refresh_from_db(fields=FIELDS)
-    share = max(_LEAST_SHARE, share_of(number) / 2)
-    before = PhoneNumber.objects.filter(pk=number.pk, slowed_at=number.slowed_at)
     if number.slowed_at is None or timezone.now() - number.slowed_at >= _ONCE_IN:
-        before.update(slowed_at=timezone.now(), slowed_to=share)
+        rows = PhoneNumber.objects.filter(pk=number.pk, slowed_at=number.slowed_at)
+        share = max(_LEAST_SHARE, share_of(number) / 2)
+        rows.update(slowed_at=timezone.now(), slowed_to=share)
+        number.refresh_from_db(fields=FIELDS)
         metrics.LIMITS.add("meta", "number", "slowed")
 
 
 def _hold_account(number: PhoneNumber, why: str, seconds: float) -> bool:
     """Pause every number that speaks with the same token; True when that is news."""
-    return _pause(PhoneNumber.objects.filter(business_account_id=number.business_account_id), why, seconds)
+    rows = PhoneNumber.objects.filter(business_account_id=number.business_account_id)
+    return _pause(number, rows, why, seconds)
 
 
 def _hold(number: PhoneNumber, why: str, seconds: float) -> bool:
-    return _pause(PhoneNumber.objects.filter(pk=number.pk), why, seconds)
+    return _pause(number, PhoneNumber.objects.filter(pk=number.pk), why, seconds)
 
 
-def _pause(rows: "QuerySet[PhoneNumber]", why: str, seconds: float) -> bool:
+def _pause(number: PhoneNumber, rows: QuerySet[PhoneNumber], why: str, seconds: float) -> bool:
     until = Now() + timedelta(seconds=seconds)
-    with transaction.atomic():
-        found = list(rows.select_for_update(no_key=True).order_by("pk").values_list("held_for", flat=True))
-        rows.update(
-            held_until=Greatest(Coalesce("held_until", Now()), until),
-            # What needs somebody's care is not forgotten for what passes by itself.
-            held_for=Case(When(held_for="token", then=Value("token")), default=Value(why)),
-        )
+    found = list(rows.select_for_update(no_key=True).order_by("pk").values_list("held_for", flat=True))
+    rows.update(
+        held_until=Greatest(Coalesce("held_until", Now()), until),
+        # What needs somebody's care is not forgotten for what passes by itself.
+        held_for=Case(When(held_for="token", then=Value("token")), default=Value(why)),
+    )
+    number.refresh_from_db(fields=FIELDS)
     metrics.LIMITS.add("meta", why, "held")
     return why not in found
 
 
 def _release(number: PhoneNumber) -> None:
-    PhoneNumber.objects.filter(business_account_id=number.business_account_id, held_for="token").update(
-        held_until=None, held_for=""
-    )
-    PhoneNumber.objects.filter(pk=number.pk).update(held_until=None, held_for="")
+    """Meta has taken a message. A token that one number may use again serves its account's others."""
+    of_account = PhoneNumber.objects.filter(business_account_id=number.business_account_id)
+    if number.held_for in _OF_ACCOUNT:
+        of_account.filter(held_for__in=_OF_ACCOUNT).update(held_until=None, held_for="")
+    else:
+        of_account.filter(pk=number.pk).update(held_until=None, held_for="")
+    number.refresh_from_db(fields=FIELDS)
 
 
 def _alert(number: PhoneNumber, type: str, error: GraphError) -> None:
     account = number.business_account
-    with transaction.atomic():
-        events.publish(
-            tenant_id=number.tenant_id,
-            number=None,
-            is_test=number.is_sandbox,
-            type="account.alert",
-            occurred_at=timezone.now(),
-            data={
-                "alert": {
-                    "type": type,
-                    "severity": "critical",
-                    "description": error.cure,
-                    "waba_id": account.waba_id,
-                    "account_status": account.status,
-                    "meta": None,
-                }
-            },
-        )
+    alert = {
+        "type": type,
+        "severity": "critical",
+        "description": error.cure,
+        "waba_id": account.waba_id,
+        "account_status": account.status,
+        "meta": None,
+    }
+    events.publish(
+        tenant_id=number.tenant_id,
+        number=None,
+        is_test=number.is_sandbox,
+        type="account.alert",
+        occurred_at=timezone.now(),
+        data={"alert": alert},
+    )

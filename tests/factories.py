@@ -49,6 +49,15 @@ class GrantFactory(DjangoModelFactory[accounts.Grant]):
     tenant = factory.SubFactory(TenantFactory)
 
 
+class SignInTallyFactory(DjangoModelFactory[accounts.SignInTally]):
+    class Meta:
+        model = accounts.SignInTally
+
+    key = factory.Sequence(lambda n: f"{n:064x}")
+    began_at = LONG_AGO
+    count = 1
+
+
 class AuditEventFactory(DjangoModelFactory[accounts.AuditEvent]):
     class Meta:
         model = accounts.AuditEvent
@@ -293,6 +302,15 @@ class ThroughputFactory(DjangoModelFactory[messaging.Throughput]):
         model = messaging.Throughput
 
     phone_number = factory.SubFactory(PhoneNumberFactory)
+    full_at = 0
+
+
+class PairBudgetFactory(DjangoModelFactory[messaging.PairBudget]):
+    class Meta:
+        model = messaging.PairBudget
+
+    phone_number = factory.SubFactory(PhoneNumberFactory)
+    peer = "5491140123456"
     full_at = 0
 
 

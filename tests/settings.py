@@ -13,6 +13,10 @@ from gosend.settings import *  # noqa: F403
 TRUSTED_NETWORKS = [ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")]
 # Counts are brought by the tests that ask for them.
 METRICS_FLUSH_SECONDS = int(os.environ.get("METRICS_FLUSH_SECONDS", "0"))
+# A test changes a key or a number and knocks at once.
+LOOKUPS_LIVE_SECONDS = 0
+# Tests that are about it turn it on.
+CONSOLE_SECOND_FACTOR = False
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # WhiteNoise warns when it is missing.
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # noqa: F405

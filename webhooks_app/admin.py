@@ -32,3 +32,5 @@ class AttemptAdmin(TenantLogAdmin):
     list_display = ("id", "delivery", "number", "response_status", "error", "duration_ms", "started_at")
     list_select_related = ("delivery",)
     search_fields = ("delivery__delivery_id__exact",)
+    # What the receiver answered may hold a customer's number: the delivery's page masks it.
+    exclude = ("response_body", "response_headers")

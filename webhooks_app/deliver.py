@@ -3,21 +3,24 @@
 import logging
 import time
 import uuid
-from collections.abc import Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from collections import Counter, deque
+from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from gosend.lib import encryption, http, logs, metrics, signing
-from webhooks_app import events, health, retries, secrets, session_events
-from webhooks_app.models import Attempt, Delivery, Replay, WebhookEndpoint
+from gosend.lib import encryption, http, signing, stop
+from webhooks_app import events, outcomes, secrets, session_events
+from webhooks_app.models import Delivery, WebhookEndpoint
+from webhooks_app.outcomes import Answer, Claim, Outcome
 
 log = logging.getLogger(__name__)
 
@@ -32,11 +35,29 @@ _LOOK_SECONDS = 0.2
 _MAX_CLAIMS = 5
 _KEEP_BYTES = 2048
 _MAX_BYTES = 65_536
-_MAX_HEADERS = 40
-_MAX_HEADER_LENGTH = 500
+# Deliveries held at once at the most, on the wire and waiting for a thread, and recorded together.
+_MAX_LOT = 128
+# Half a lot used up within so many seconds: the next one may be larger.
+_QUICK_SECONDS = 0.5
+# Seconds that an answer may wait for others, to be recorded with them.
+_GATHER_SECONDS = 0.02
+# Seconds of a lease kept for recording: what has waited too long to be done in time is handed back.
+_MARGIN_SECONDS = 5
 _USER_AGENT = "GoSend-Webhooks/1"
 # What an attempt needs to know besides the delivery.
 _NEEDED = ("endpoint", "endpoint__tenant", "event")
+_READ = (
+    "tenant_id",
+    "endpoint_id",
+    "event__type",
+    "event__body",
+    "delivery_id",
+    "attempt_count",
+    "attempts_before",
+    "trigger",
+    "replay_id",
+    "claim_count",
+)
 
 # Endpoints first, one jump of the index each, then a few deliveries of each: so a long queue costs
 # the others nothing. What is claimed falls due again when its lease ends.
@@ -50,12 +71,15 @@ WITH RECURSIVE waiting AS (
          WHERE next_attempt_at IS NOT NULL AND endpoint_id > waiting.endpoint_id
          ORDER BY endpoint_id, next_attempt_at LIMIT 1) later
 ), turns AS (
-    SELECT waiting.endpoint_id, %(per_endpoint)s - count(busy.id) AS room
-      FROM waiting LEFT JOIN webhooks_app_delivery busy
+    SELECT waiting.endpoint_id, most.claims - count(busy.id) AS room
+      FROM waiting JOIN webhooks_app_webhookendpoint endpoint ON endpoint.id = waiting.endpoint_id
+     CROSS JOIN LATERAL (
+        SELECT CASE WHEN endpoint.failing_since IS NULL THEN %(per_endpoint)s ELSE 1 END AS claims) most
+      LEFT JOIN webhooks_app_delivery busy
         ON busy.endpoint_id = waiting.endpoint_id AND busy.lease_expires_at > statement_timestamp()
      WHERE waiting.next_attempt_at <= statement_timestamp()
-     GROUP BY waiting.endpoint_id, waiting.next_attempt_at
-    HAVING count(busy.id) < %(per_endpoint)s
+     GROUP BY waiting.endpoint_id, waiting.next_attempt_at, most.claims
+    HAVING count(busy.id) < most.claims
      ORDER BY waiting.next_attempt_at LIMIT %(limit)s
 ), free AS (
     SELECT due.id, due.next_attempt_at,
@@ -76,15 +100,6 @@ RETURNING delivery.id, statement_timestamp()
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """A delivery that is ours until the lease ends; `at` is the database's time of the claim."""
-
-    delivery: Delivery
-    token: uuid.UUID
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Post:
     """One attempt, ready to go on the wire."""
 
@@ -93,52 +108,148 @@ class Post:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came of a post: a status, or the word for why there is none."""
-
-    status: int | None
-    duration_ms: int
-    error: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-
-    @property
-    def is_success(self) -> bool:
-        return self.status is not None and 200 <= self.status < 300
-
-
 def run(*, seconds: float = RUN_SECONDS) -> int:
-    """Deliver until nothing is due; return how many attempts were made.
+    """Deliver until nothing is due; return how many attempts were kept.
+
+    Ends early, with nothing in its hands, when the process is asked to stop.
+    """
+    return _Run(seconds).work()
+
+
+class _Run:
+    """Claims that wait for a thread, those on the wire, and their answers.
 
     Only the posts run in threads: the database is spoken to from here alone.
     """
-    deadline = time.monotonic() + seconds
-    under_way: dict[Future[Answer], Claim] = {}
-    attempts = 0
-    while True:
-        room = THREADS - len(under_way) if time.monotonic() < deadline else 0
-        claims = claim_due(limit=room) if room else []
+
+    def __init__(self, seconds: float) -> None:
+        self._deadline = time.monotonic() + seconds
+        self._answers: SimpleQueue[Outcome] = SimpleQueue()
+        # With the moments at which they were claimed.
+        self._waiting: dict[int, deque[tuple[Claim, float]]] = {}
+        self._on_wire: Counter[int] = Counter()
+        # How much to hold at once: what is used up quickly is claimed in larger lots.
+        self._lot = THREADS
+        self._looked_at = 0.0
+        self._after_look = 0
+
+    def work(self) -> int:
+        kept = 0
+        while True:
+            found = self._claim()
+            self._start()
+            if not found and not self._held():
+                return kept
+            if answered := self._collect():
+                kept += outcomes.record(answered)
+
+    def _held(self) -> int:
+        return self._on_wire.total() + sum(map(len, self._waiting.values()))
+
+    def _claim(self) -> int:
+        """Take on more, once half of what was held is done; return how many."""
+        now = time.monotonic()
+        if now >= self._deadline or stop.asked.is_set():
+            for endpoint_id in list(self._waiting):
+                self._let_go(endpoint_id)
+            return 0
+        held = self._held()
+        # Where the last look found nothing more, the next one is for what falls due meanwhile.
+        is_early = now - self._looked_at < _LOOK_SECONDS
+        if held and is_early and (not self._after_look or held > self._after_look // 2):
+            return 0
+        if held <= self._lot // 2:
+            is_quick = now - self._looked_at < _QUICK_SECONDS
+            self._lot = min(2 * self._lot, _MAX_LOT) if is_quick else max(self._lot // 2, THREADS)
+        claims = claim_due(limit=self._lot - held, per_endpoint=PER_ENDPOINT * self._lot // THREADS)
         for claim in claims:
-            if post := _prepare(claim):
-                under_way[_pool().submit(_send, post)] = claim
-        if not claims and not under_way:
-            return attempts
-        for future in wait(under_way, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED).done:
-            attempts += record(under_way.pop(future), future.result())
+            self._waiting.setdefault(claim.delivery.endpoint_id, deque()).append((claim, now))
+        self._looked_at = now
+        self._after_look = self._held() if claims else 0
+        return len(claims)
+
+    def _start(self) -> None:
+        """Fill the free threads, one endpoint after another, with at most PER_ENDPOINT for each."""
+        for endpoint_id in list(self._waiting):
+            waiting = self._waiting.pop(endpoint_id)
+            while waiting and self._on_wire[endpoint_id] < PER_ENDPOINT and self._on_wire.total() < THREADS:
+                claim, claimed_at = waiting.popleft()
+                waited = time.monotonic() - claimed_at
+                if waited + settings.WEBHOOK_TIMEOUT_SECONDS + _MARGIN_SECONDS > settings.CLAIM_LEASE_SECONDS:
+                    release([claim])
+                    continue
+                claim = replace(claim, at=claim.at + timedelta(seconds=waited))
+                if post := _prepare(claim):
+                    self._on_wire[endpoint_id] += 1
+                    _pool().submit(self._post, claim, post)
+            if waiting:  # behind the others
+                self._waiting[endpoint_id] = waiting
+
+    def _let_go(self, endpoint_id: int) -> None:
+        release([claim for claim, _ in self._waiting.pop(endpoint_id, ())])
+
+    def _post(self, claim: Claim, post: Post) -> None:
+        self._answers.put((claim, _send(post)))
+
+    def _collect(self) -> list[Outcome]:
+        """Answers as they come, those of a moment together."""
+        found: list[Outcome] = []
+        until = time.monotonic() + _LOOK_SECONDS
+        while self._on_wire.total() and len(found) < _MAX_LOT:
+            try:
+                claim, answer = self._answers.get(timeout=max(0.0, until - time.monotonic()))
+            except Empty:
+                break
+            if not found:
+                until = time.monotonic() + _GATHER_SECONDS
+            found.append((claim, answer))
+            endpoint_id = claim.delivery.endpoint_id
+            self._on_wire[endpoint_id] -= 1
+            if not answer.is_success:
+                # The rest waits until this one is recorded: then it is tried one by one.
+                self._let_go(endpoint_id)
+            self._start()
+        return found
 
 
-def claim_due(*, limit: int, lease_seconds: int | None = None) -> list[Claim]:
-    """Take due deliveries, the same few of each endpoint, for this worker alone."""
+def claim_due(
+    *, limit: int, lease_seconds: int | None = None, per_endpoint: int = PER_ENDPOINT
+) -> list[Claim]:
+    """Take due deliveries, the same few of each endpoint, for this worker alone.
+
+    Of an endpoint whose last attempt failed only one is taken at a time, until one succeeds: a dead
+    receiver holds one thread, and its queue is not worn down while it is away.
+    """
     token = uuid.uuid4()
     lease = settings.CLAIM_LEASE_SECONDS if lease_seconds is None else lease_seconds
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, {"token": token, "lease": lease, "limit": limit, "per_endpoint": PER_ENDPOINT})
+        cursor.execute(_CLAIM, {"token": token, "lease": lease, "limit": limit, "per_endpoint": per_endpoint})
         claimed: dict[int, datetime] = dict(cursor.fetchall())
     if not claimed:
         return []
-    rows = Delivery.objects.select_related(*_NEEDED).filter(pk__in=claimed)
-    return [Claim(row, token, claimed[row.pk]) for row in rows]
+    rows = list(Delivery.objects.select_related("event").only(*_READ).filter(pk__in=claimed))
+    # Each endpoint once, however many of its deliveries there are.
+    endpoints = WebhookEndpoint.objects.select_related("tenant").in_bulk({row.endpoint_id for row in rows})
+    claims = []
+    for row in rows:
+        if endpoint := endpoints.get(row.endpoint_id):
+            row.endpoint = endpoint
+            claims.append(Claim(row, token, claimed[row.pk]))
+    return claims
+
+
+def release(claims: Collection[Claim]) -> None:
+    """Hand back what was claimed and not begun, as if it had not been claimed."""
+    if claims:
+        tokens = {claim.token for claim in claims}
+        mine = Delivery.objects.filter(
+            pk__in=[claim.delivery.pk for claim in claims],
+            claim_token__in=tokens,
+            next_attempt_at__isnull=False,
+        )
+        mine.update(
+            claim_token=None, claim_count=F("claim_count") - 1, lease_expires_at=None, next_attempt_at=Now()
+        )
 
 
 def claim_one(*, delivery: Delivery) -> Claim | None:
@@ -165,44 +276,8 @@ def attempt(claim: Claim) -> bool:
 
 
 def record(claim: Claim, answer: Answer) -> bool:
-    """Keep the attempt and what becomes of the delivery; nothing, if the claim was lost meanwhile."""
-    with logs.about(delivery_id=claim.delivery.delivery_id):
-        _tell(claim, answer)
-        return _record(claim, answer)
-
-
-def _tell(claim: Claim, answer: Answer) -> None:
-    outcome = "delivered" if answer.is_success else "refused" if answer.status else "unreachable"
-    metrics.WEBHOOK_SECONDS.observe(answer.duration_ms / 1000, outcome)
-    level = logging.DEBUG if answer.is_success else logging.INFO
-    log.log(
-        level, "webhook attempt: %s %s, %d ms", outcome, answer.status or answer.error, answer.duration_ms
-    )
-
-
-def _record(claim: Claim, answer: Answer) -> bool:
-    delivery = claim.delivery
-    with transaction.atomic():
-        endpoint: WebhookEndpoint | None = delivery.endpoint
-        if not answer.is_success or delivery.endpoint.failing_since:
-            # Before the delivery, as everywhere (see endpoints.py), and to see if it still listens.
-            locking = WebhookEndpoint.objects.select_for_update(no_key=True)
-            endpoint = locking.filter(pk=delivery.endpoint_id).first()
-        number = delivery.attempt_count + 1
-        verdict = _delivered() if answer.is_success else _failed(claim, answer, endpoint)
-        if endpoint is None or not _settle(claim, attempt_count=number, **verdict):
-            log.warning("delivery %s: the claim was lost, its attempt is not kept", delivery.pk)
-            return False
-        _keep(claim, answer, number)
-        if answer.is_success:
-            _count_success(delivery)
-            health.note_success(endpoint=endpoint)
-        else:
-            is_given_up = verdict["status"] == Delivery.Status.FAILED
-            health.note_failure(
-                endpoint=endpoint, at=claim.at, is_given_up=is_given_up, is_gone=answer.status == 410
-            )
-    return True
+    """Keep one attempt; the group of one. False when the claim was lost meanwhile."""
+    return bool(outcomes.record([(claim, answer)]))
 
 
 def build(claim: Claim) -> Post:
@@ -297,59 +372,3 @@ def _settle(claim: Claim, **changes: Any) -> bool:
 
 def _end(claim: Claim, reason: str) -> None:
     _settle(claim, status=Delivery.Status.FAILED, ended_reason=reason, next_attempt_at=None)
-
-
-def _delivered() -> dict[str, Any]:
-    return {
-        "status": Delivery.Status.DELIVERED,
-        "delivered_at": Now(),
-        "next_attempt_at": None,
-        "ended_reason": "",
-    }
-
-
-def _count_success(delivery: Delivery) -> None:
-    if delivery.replay_id:
-        Replay.objects.filter(pk=delivery.replay_id).update(delivered_count=F("delivered_count") + 1)
-
-
-def _failed(claim: Claim, answer: Answer, endpoint: WebhookEndpoint | None) -> dict[str, Any]:
-    delay = retries.delay_before_next(
-        schedule=claim.delivery.endpoint.schedule,
-        attempts_made=claim.delivery.attempt_count + 1 - claim.delivery.attempts_before,
-        retry_after=retries.parse_retry_after(
-            answer.headers.get("retry-after"), now=claim.at + timedelta(milliseconds=answer.duration_ms)
-        ),
-    )
-    reason = ""
-    if answer.status == 410:
-        reason = Delivery.EndedReason.GONE
-    elif endpoint is None or endpoint.removed_at:
-        reason = Delivery.EndedReason.ENDPOINT_REMOVED
-    elif not endpoint.is_enabled:
-        reason = Delivery.EndedReason.ENDPOINT_DISABLED
-    elif delay is None:
-        reason = Delivery.EndedReason.EXHAUSTED
-    if reason or delay is None:
-        return {"status": Delivery.Status.FAILED, "ended_reason": reason, "next_attempt_at": None}
-    return {"status": Delivery.Status.RETRYING, "next_attempt_at": Now() + timedelta(seconds=delay)}
-
-
-def _keep(claim: Claim, answer: Answer, number: int) -> None:
-    headers = list(answer.headers.items())[:_MAX_HEADERS]
-    Attempt.objects.create(
-        delivery=claim.delivery,
-        number=number,
-        trigger=claim.delivery.trigger,
-        started_at=claim.at,
-        duration_ms=answer.duration_ms,
-        response_status=answer.status,
-        response_headers={_storable(name): _storable(value)[:_MAX_HEADER_LENGTH] for name, value in headers},
-        response_body=_storable(answer.body.decode("utf-8", "replace")),
-        error=answer.error[:200],
-    )
-
-
-def _storable(text: str) -> str:
-    # PostgreSQL keeps neither NUL nor half a surrogate pair.
-    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()

@@ -13,6 +13,7 @@ def note_success(*, endpoint: WebhookEndpoint) -> None:
     if endpoint.failing_since:
         mine = WebhookEndpoint.objects.filter(pk=endpoint.pk)
         mine.update(failing_since=None, given_up_count=0, warned_percent=0)
+        endpoint.failing_since, endpoint.given_up_count, endpoint.warned_percent = None, 0, 0
 
 
 def note_failure(*, endpoint: WebhookEndpoint, at: datetime, is_given_up: bool, is_gone: bool) -> None:

@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from accounts.models import Tenant
 from webhooks_app import deliver, endpoints, events, samples
-from webhooks_app.deliver import Claim
 from webhooks_app.models import Delivery, Trigger, WebhookEndpoint
+from webhooks_app.outcomes import Claim
 
 # So many of a tenant's are posted while it waits; a receiver that hangs holds one of our threads.
 _AT_ONCE = 2

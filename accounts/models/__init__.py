@@ -1,7 +1,7 @@
 """Who may do what, with which number, and what they did."""
 
 from accounts.models.audit import AuditEvent
-from accounts.models.staff import Grant, User
+from accounts.models.staff import Grant, SignInTally, User
 from accounts.models.tenants import (
     KEY_SCOPES,
     ApiKey,
@@ -25,6 +25,7 @@ __all__ = [
     "Member",
     "MetaApp",
     "PhoneNumber",
+    "SignInTally",
     "Tenant",
     "User",
 ]

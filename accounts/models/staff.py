@@ -14,6 +14,17 @@ class User(AbstractUser):
     )
 
 
+class SignInTally(models.Model):
+    """How often somebody tried to sign in: for an account from an address, and from an address."""
+
+    key = models.CharField(max_length=64, primary_key=True, help_text="A digest: neither name nor address.")
+    began_at = models.DateTimeField()
+    count = models.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.count} since {self.began_at:%H:%M}"
+
+
 class Grant(models.Model):
     """That a member of staff may see one tenant; what they may do there is their role's to say."""
 

@@ -1,12 +1,11 @@
 """API key in, tenant out."""
 
-import ipaddress
-
 from django.conf import settings
 from django.http import HttpRequest
 
 from accounts import keys, numbers
 from accounts.models import ApiKey, Tenant
+from gosend.lib.addresses import caller_of
 from gosend.lib.errors import DomainError
 
 HEADER = "X-API-Key"
@@ -18,36 +17,38 @@ class ScopeMissing(DomainError):
 
 def key_of(request: HttpRequest, *, dialect: str = ApiKey.Dialect.NATIVE) -> ApiKey:
     """Find the key that the request carries, with its tenant, or say why it does not count."""
+    return keys.find(_required(request, dialect), address=address_of(request), dialect=dialect)
+
+
+def held_key_of(request: HttpRequest, *, dialect: str) -> ApiKey:
+    """The same, from what this process knew a moment ago."""
+    return keys.find_held(_required(request, dialect), address=address_of(request), dialect=dialect)
+
+
+def _required(request: HttpRequest, dialect: str) -> str:
     plaintext = _carried(request, dialect)
     if not plaintext:
         raise keys.MalformedKey("Invalid or missing API key")
-    return keys.find(plaintext, address=address_of(request), dialect=dialect)
+    return plaintext
 
 
 def _carried(request: HttpRequest, dialect: str) -> str:
     """A gateway's key comes as a bearer token as well, which counts first; every other in one header."""
     if dialect == ApiKey.Dialect.SESSIONS:
-        scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
+        scheme, _, token = _header(request, "HTTP_AUTHORIZATION").strip().partition(" ")
         if scheme.lower() == "bearer":
             return token.strip()
-    return request.headers.get(HEADER, "").strip()
+    return _header(request, "HTTP_X_API_KEY").strip()
+
+
+def _header(request: HttpRequest, name: str) -> str:
+    """One header, without Django's gathering all of them first."""
+    return str(request.META.get(name, ""))
 
 
 def address_of(request: HttpRequest) -> str:
     """Where a request comes from: the last hop that is none of our own proxies."""
-    hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
-    hops.append(request.META.get("REMOTE_ADDR") or "")
-    while len(hops) > 1 and _is_proxy(hops[-1]):
-        hops.pop()
-    return hops[-1]
-
-
-def _is_proxy(address: str) -> bool:
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return any(found in network for network in settings.TRUSTED_PROXIES)
+    return caller_of(request.META, proxies=settings.TRUSTED_PROXIES)
 
 
 def require_active(tenant: Tenant) -> None:

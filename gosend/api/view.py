@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -66,8 +67,7 @@ class TenantView(APIView):
         request = self.request
         request.api_key = auth.key_of(request._request, dialect=self.dialect)
         request.tenant = request.api_key.tenant
-        self.verdict = limits.take(request.api_key)
-        limits.require(self.verdict)
+        limits.require(self.count(request.api_key))
         auth.require_active(request.tenant)
         method = "GET" if request.method == "HEAD" else request.method
         auth.require_scope(request.api_key, self.scopes.get(method or ""))
@@ -76,7 +76,13 @@ class TenantView(APIView):
             self.read_body(request)
             request.once = _once(request, self.once_path(request), self.spelling)
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
+    def count(self, key: ApiKey) -> limits.Verdict:
+        """Count the request against the key's limits, once however often it is asked."""
+        if self.verdict is None:
+            self.verdict = limits.take(key)
+        return self.verdict
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Do what DRF does, with one step more: an answer that is already known is given again."""
         self.args = args
         self.kwargs = kwargs
@@ -111,6 +117,8 @@ class TenantView(APIView):
         match idempotency.recall(once):
             case idempotency.Stored() as stored:
                 return _replay(stored)
+            case idempotency.Accepted(message_id=message_id, status_code=status_code):
+                return _replay(idempotency.Stored(status_code, self.accepted_body(message_id)))
             case idempotency.Unanswered(message_id=message_id):
                 return _remember(once, self.answer_late(message_id))
         if not self.is_transactional:
@@ -131,6 +139,10 @@ class TenantView(APIView):
         """What a repeat of the request must have in common with the first one."""
         return json.canonical(request.data)
 
+    def accepted_body(self, message_id: int) -> bytes:
+        """Write again what a send was answered with when it was accepted; only sends can."""
+        raise idempotency.in_progress()
+
     def answer_late(self, message_id: int) -> Response:
         """Answer for a first request that was accepted and ended before it could; only sends can."""
         raise idempotency.in_progress()
@@ -150,19 +162,28 @@ def _once(
 ) -> idempotency.Once | None:
     """Recognise a request by its key, method, path and content."""
     _ = request.data  # a body that cannot be read is refused here, key or not
-    header = request.headers.get("Idempotency-Key")
-    if header is None or request.method != "POST":
+    if request.method != "POST":
         return None
-    key = header.strip()
-    if len(key) > 1 and key[0] == key[-1] == '"':
-        key = key[1:-1]
-    if not _KEY.match(key):
+    header = request.META.get("HTTP_IDEMPOTENCY_KEY")
+    return once_of(header, key=request.api_key, path=path, spelling=lambda: spelling(request))
+
+
+def once_of(
+    header: str | None, *, key: ApiKey, path: str, spelling: Callable[[], bytes]
+) -> idempotency.Once | None:
+    """What a repeat of a POST with this Idempotency-Key is recognised by."""
+    if header is None:
+        return None
+    name = header.strip()
+    if len(name) > 1 and name[0] == name[-1] == '"':
+        name = name[1:-1]
+    if not _KEY.match(name):
         raise InvalidIdempotencyKey("Idempotency-Key takes 1 to 255 printable ASCII characters")
-    spelled = b"\n".join((b"POST", path.encode(), spelling(request)))
+    spelled = b"\n".join((b"POST", path.encode(), spelling()))
     return idempotency.Once(
-        tenant_id=request.tenant.pk,
-        environment=request.api_key.environment,
-        key=key,
+        tenant_id=key.tenant_id,
+        environment=key.environment,
+        key=name,
         fingerprint=hashlib.sha256(spelled).digest(),
     )
 

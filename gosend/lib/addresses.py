@@ -2,7 +2,9 @@
 
 import ipaddress
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 MAX_URL_CHARACTERS = 2048
 # Ports outside the trusted networks; others would let a tenant knock at mail servers and databases.
@@ -110,6 +112,25 @@ class Guard:
         if scheme != "https":
             return "scheme"
         return None if port in PUBLIC_PORTS else "port"
+
+
+# --- Who calls us ---------------------------------------------------------------------------------
+def caller_of(meta: Mapping[str, Any], *, proxies: Sequence[Network]) -> str:
+    """Where a request comes from, by its WSGI variables: the last hop that is none of our own proxies."""
+    forwarded = str(meta.get("HTTP_X_FORWARDED_FOR", ""))
+    hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
+    hops.append(str(meta.get("REMOTE_ADDR") or ""))
+    while len(hops) > 1 and _is_among(hops[-1], proxies):
+        hops.pop()
+    return hops[-1]
+
+
+def _is_among(text: str, networks: Sequence[Network]) -> bool:
+    try:
+        found = ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return any(found in network for network in networks)
 
 
 # --- Which URLs -----------------------------------------------------------------------------------

@@ -17,6 +17,10 @@ class _Cursor(psycopg.Cursor[Any]):
     def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
         return super().execute(query, params, prepare=True, **options)
 
+    def _get_prepared(self, pgq: Any, prepare: bool | None = None) -> Any:
+        self._query = pgq  # what Django shows of a query that was logged
+        return super()._get_prepared(pgq, prepare)
+
 
 def rows(statement: str, parameters: Sequence[str | None]) -> list[tuple[Any, ...]]:
     """Execute a statement that returns rows; each `%s` of it is text or NULL, and cast where it stands."""

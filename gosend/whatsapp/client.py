@@ -7,6 +7,8 @@ from mmap import mmap
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+import orjson
+
 from gosend.lib import http
 from gosend.whatsapp import errors
 from gosend.whatsapp.errors import GraphError
@@ -142,7 +144,13 @@ class GraphClient:
 
     def send_message(self, *, phone_number_id: str, body: dict[str, Any]) -> Accepted:
         """Send a message; `body` is what `content.graph_body` made."""
-        response = self._post_json(_path(phone_number_id, "messages"), body)
+        # What comes from the database as JSON holds no NaN, which orjson would write as null.
+        response = self._call(
+            "POST",
+            _path(phone_number_id, "messages"),
+            body=orjson.dumps(body),
+            content_type="application/json",
+        )
         answer = _object(response)
         message, contact = _first(answer.get("messages")), _first(answer.get("contacts"))
         wamid = message.get("id")

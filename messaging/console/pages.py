@@ -62,7 +62,12 @@ class _Reader:
         return (min(edges) if ascending else max(edges)) if edges else None
 
     def _part(self, lane: Q, *, limit: int | None, ascending: bool) -> "QuerySet[Message, int]":
-        rows = Message.objects.filter(lane, self.conditions, pk__gte=self.first, pk__lt=self.end)
+        rows = Message.objects.filter(lane, self.conditions)
+        # A bound that binds nothing would still count as one where the planner has no statistics yet.
+        if self.first > 0:
+            rows = rows.filter(pk__gte=self.first)
+        if self.end < _END:
+            rows = rows.filter(pk__lt=self.end)
         ordered = rows.order_by("pk" if ascending else "-pk").values_list("pk", flat=True)
         return ordered[:limit] if limit is not None else ordered
 

@@ -1,6 +1,8 @@
 """Alive, and ready."""
 
+import shutil
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.test import Client
@@ -8,6 +10,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from messaging.models import MetaEvent
+from tests.faults.servers import Redis
 
 
 @pytest.mark.django_db
@@ -41,3 +44,20 @@ def test_without_redis_it_is_degraded_and_still_ready(settings: Settings) -> Non
 
     assert (response.status_code, response.json()["status"]) == (200, "degraded")
     assert response.json()["redis"] == "unreachable"
+
+
+@pytest.mark.django_db
+@pytest.mark.skipif(shutil.which("redis-server") is None, reason="needs redis-server")
+def test_a_redis_that_takes_no_writes_is_degraded_too(settings: Settings, tmp_path: Path) -> None:
+    redis = Redis(tmp_path)
+    redis.start()
+    settings.REDIS_URL = f"redis://127.0.0.1:{redis.port}/0"
+    try:
+        assert Client().get("/readyz").json()["redis"] == "ok"
+        with redis.client() as client:
+            client.config_set("maxmemory", "1")
+        report = Client().get("/readyz").json()
+    finally:
+        redis.kill()
+
+    assert (report["status"], report["redis"]) == ("degraded", "unwritable")

@@ -31,7 +31,7 @@ def gather(run: Run, world: World, *, count: int, number: str) -> list[Letter]:
     return world.post_office.take_away()
 
 
-@scenario("F20", "240 callbacks a second, each three times, shuffled, one in twenty badly signed", quick=True)
+@scenario("F20", "240 callbacks a second, each three times, shuffled, one in twenty badly signed")
 def storm(run: Run) -> None:
     count = run.pick(quick=60, full=400)
     with run.world(workers=2) as world:
@@ -146,7 +146,7 @@ def _worker_dies(point: str) -> Callable[[Run, World], Callable[[], None]]:
 
 # Each begins a fault, and returns what waits for the death and puts a sound process in its place.
 FAULTS: dict[str, Callable[[Run, World], Callable[[], None]]] = {
-    "web killed before it kept one": _web_dies("callback before commit"),
+    "web killed before it kept one": _web_dies("callback not stored"),
     "web killed when it had kept one, before the 200": _web_dies("callback stored"),
     "worker killed before it committed what one says": _worker_dies("callback handled before commit"),
     "worker killed after that": _worker_dies("callback handled after commit"),

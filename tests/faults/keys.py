@@ -149,6 +149,6 @@ def _age(world: World, by: str) -> None:
     operator = "-" if "-" in by else "+"
     day, _, rest = by.partition(f" {operator} ")
     world.sql(
-        f"UPDATE messaging_idempotentanswer SET created_at = now() - (interval %s {operator} interval %s)",  # noqa: S608 -- our own sign
+        f"UPDATE messaging_idempotentanswer SET created_at = now() - (%s::interval {operator} %s::interval)",  # noqa: S608 -- our own sign
         [day, rest],
     )

@@ -6,7 +6,6 @@ says it dies.
 """
 
 import importlib
-import importlib.util
 import os
 import signal
 import threading
@@ -24,9 +23,8 @@ class Point:
     moment: str
 
 
-_IN_BATCHES = importlib.util.find_spec("messaging.intents") is not None
-_INTENT = ("messaging.intents", "commit") if _IN_BATCHES else ("messaging.claims", "intend")
-_OUTCOME = ("messaging.outcomes", "record") if _IN_BATCHES else ("messaging.claims", "record")
+_INTENT = ("messaging.intents", "commit")
+_OUTCOME = ("messaging.outcomes", "record")
 # The only place that knows the names of the product's functions.
 POINTS = {
     "accept before commit": Point("messaging.send", "accept", "before commit"),
@@ -42,7 +40,7 @@ POINTS = {
     "callback handled before commit": Point("messaging.reports", "take", "before commit"),
     "callback handled after commit": Point("messaging.reports", "take", "after commit"),
     "callback stored": Point("messaging.ingest", "store", "at return"),
-    "callback before commit": Point("messaging.ingest", "store", "before commit"),
+    "callback not stored": Point("messaging.ingest", "store", "at call"),
 }
 PREPARES = Point(*_INTENT, "at call")
 

@@ -94,7 +94,7 @@ def _refused(run: Run, world: World, number: str) -> int:
     return left
 
 
-@scenario("F14", "Meta has it, the answer is lost, its report comes (also before the call ends)", quick=True)
+@scenario("F14", "Meta has it, the answer is lost, its report comes (also before the call ends)")
 def answer_lost(run: Run) -> None:
     count = run.pick(quick=15, full=100)
     with run.world(workers=2) as world:
@@ -122,7 +122,7 @@ def answer_lost(run: Run) -> None:
         run.settle(world, ever_unknown=doubted)
 
 
-@scenario("F15", "Meta has it, and neither the answer nor any report arrives", quick=True)
+@scenario("F15", "Meta has it, and neither the answer nor any report arrives")
 def nothing_heard(run: Run) -> None:
     count = run.pick(quick=10, full=60)
     with run.world(workers=2, settings={"UNCONFIRMED_AFTER_SECONDS": "4"}) as world:

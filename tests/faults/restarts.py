@@ -17,7 +17,7 @@ _AT_ONCE = 8
 
 @scenario("F03", "the web process killed during synchronous sends, the client asks again", quick=True)
 def web_killed(run: Run) -> None:
-    rounds = run.pick(quick=3, full=25)
+    rounds = run.pick(quick=2, full=25)
     settings = {"CLAIM_LEASE_SECONDS": "4", "META_TIMEOUT_SECONDS": "3", "GRANIAN_RESPAWN_INTERVAL": "0.3"}
     with run.world(workers=1, settings=settings) as world, ThreadPoolExecutor(_AT_ONCE) as pool:
         world.post_office.hold()

@@ -45,8 +45,10 @@ def each_step(run: Run) -> None:
         for step in STEPS:
             if step.quick or not run.is_quick:
                 doubted |= _die_in_worker(run, world, step)
-        for point, kept in (("accept before commit", 0), ("accept after commit", 1)):
+        accepting = (("accept after commit", 1), ("accept before commit", 0))
+        for point, kept in accepting[: run.pick(quick=1, full=2)]:
             _die_in_web(run, world, point, kept)
+        world.start_worker()
         observe.recovered_by_report(run, world, doubted)
         run.settle(world, ever_unknown=doubted)
 

@@ -96,9 +96,11 @@ def _life_goes_on(run: Run, world: World, number: str) -> None:
     world.postgres.start()
     world.webs[0].start(world.environment)
     worker = world.start_worker()
+    world.start_beat()
     wait_until(world.webs[0].answers, seconds=60 * run.slack, what="the web server answers")
     world.drain(seconds=60 * run.slack)
     world.kill_worker(worker)
+    world.nursery.signal(world.beat, signal.SIGKILL)
     world.webs[0].stop()
     world.postgres.stop(how=signal.SIGQUIT)
 

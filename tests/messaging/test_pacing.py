@@ -1,120 +1,106 @@
-"""Meta asks us to slow down or to stop: what is sent afterwards, and when it goes on."""
+"""Meta asks us to slow down or to stop: how fast a number is then, and when it goes on."""
 
-import threading
-from collections.abc import Callable, Iterator
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import orjson
 import pytest
 from django.utils import timezone
-from pytest_django import Settings
 
 from accounts.models import PhoneNumber
-from messaging import deliver, pacing, throughput
-from messaging.models import Dispatch, Message
+from gosend.whatsapp import errors
+from gosend.whatsapp.client import Accepted
+from messaging import pacing, throughput
 from tests import factories
 from webhooks_app.models import Event
 
-SendText = Callable[..., Message]
+TAKEN = Accepted(wamid="wamid.1")
 
 
-class Meta(ThreadingHTTPServer):
-    """Answers every send with one error code, or takes it."""
-
-    code: int | None = None
-    asked = 0
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Meta
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.asked += 1
-        code = self.server.code
-        answer = {"error": {"code": code, "message": "no"}} if code else _taken(self.server.asked)
-        body = orjson.dumps(answer)
-        self.send_response(400 if code else 200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
+def _say(number: PhoneNumber, code: int, *, retry_after: float | None = None) -> errors.GraphError:
+    answer = errors.GraphError(errors.explain(code=code), code=code, retry_after=retry_after)
+    pacing.judged(answer)
+    pacing.heed(number, answer)
+    return answer
 
 
-def _taken(count: int) -> dict[str, object]:
-    return {"messages": [{"id": f"wamid.{count}"}], "contacts": []}
-
-
-@pytest.fixture
-def meta(settings: Settings) -> Iterator[Meta]:
-    with Meta(("127.0.0.1", 0), _Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        settings.SANDBOX_URL = f"http://127.0.0.1:{server.server_port}"
-        yield server
-        server.shutdown()
-
-
-def _again(number: PhoneNumber) -> PhoneNumber:
-    return PhoneNumber.objects.select_related("business_account", "tenant").get(pk=number.pk)
-
-
-def _earlier(number: PhoneNumber, field: str, seconds: float) -> PhoneNumber:
+def _earlier(number: PhoneNumber, field: str, seconds: float) -> None:
     moment = timezone.now() - timedelta(seconds=seconds)
     PhoneNumber.objects.filter(pk=number.pk).update(**{field: moment})
-    return _again(number)
+    number.refresh_from_db(fields=pacing.FIELDS)
 
 
-def test_too_fast_halves_the_rate_once_a_second_and_a_minute_brings_it_back(
-    send_text: SendText, number: PhoneNumber, meta: Meta
-) -> None:
-    meta.code = 130429
-    for person in range(3):
-        send_text(to=f"549114012340{person}")
-
-    slow = _again(number)
-    assert slow.slowed_to == 0.5
-    assert pacing.slowed(slow, 80) in {40, 41}
-    assert pacing.slowed(_earlier(number, "slowed_at", 15), 80) in {60, 61}
-    assert pacing.slowed(_earlier(number, "slowed_at", 60), 80) == 80
-    assert Message.objects.filter(status="queued").count() == 3
+def _sibling(number: PhoneNumber) -> PhoneNumber:
+    account = number.business_account
+    made: PhoneNumber = factories.PhoneNumberFactory.create(tenant=number.tenant, business_account=account)
+    return made
 
 
-def test_an_account_out_of_calls_pauses_all_its_numbers(
-    send_text: SendText, number: PhoneNumber, meta: Meta
-) -> None:
-    meta.code = 80007
-    send_text()
+def test_too_fast_halves_the_rate_once_a_second_and_a_minute_brings_it_back(number: PhoneNumber) -> None:
+    for _ in range(3):
+        _say(number, 130429)
 
-    assert 290 < pacing.held_seconds(_again(number)) <= 300
-    Dispatch.objects.update(due_at=timezone.now())
-    meta.code = None
-    assert deliver.drain(number_id=number.pk) == 0
-    assert throughput.take(number=_again(number), most=9).count == 0
-    assert meta.asked == 1
+    assert number.slowed_to == 0.5
+    rates = []
+    for seconds in (0, 15, 60):
+        _earlier(number, "slowed_at", seconds)
+        rates.append(pacing.slowed(number, 80) or 0)
+    assert [abs(rate - wanted) <= 1 for rate, wanted in zip(rates, (40, 60, 80), strict=True)] == [True] * 3
+    assert pacing.slowed(number, None) is None
+
+    _earlier(number, "slowed_at", 15)
+    _say(number, 130429)
+    assert number.slowed_to == pytest.approx(0.375, abs=0.01)
+    for _ in range(9):
+        _earlier(number, "slowed_at", 1)
+        _say(number, 130429)
+    assert number.slowed_to == pytest.approx(0.05, abs=0.02)
+    assert throughput.take(number=number, most=1000).count in {4, 5}
 
 
-def test_a_dead_token_burns_nothing_alerts_once_and_one_success_lets_the_rest_go(
-    send_text: SendText, number: PhoneNumber, meta: Meta
+def test_an_account_out_of_calls_pauses_all_its_numbers_as_long_as_meta_says(number: PhoneNumber) -> None:
+    sibling, stranger = _sibling(number), factories.PhoneNumberFactory.create()
+    _say(number, 80007, retry_after=420.0)
+
+    for one in (number, sibling, stranger):
+        one.refresh_from_db()
+    assert 410 < pacing.held_seconds(sibling) <= 420
+    assert pacing.held_seconds(stranger) == 0
+    grant = throughput.take(number=number, most=9)
+    assert grant.count == 0
+    assert 410 < grant.retry_after <= 420
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "alert", "outcome"),
+    [
+        (190, "token", "token_not_accepted", errors.Outcome.NOT_SENT),
+        (0, "token", "token_not_accepted", errors.Outcome.NOT_SENT),
+        (131048, "spam", "held_back_as_spam", errors.Outcome.NOT_SENT),
+    ],
+)
+def test_what_needs_care_pauses_with_one_alert_and_one_success_lets_the_rest_go(
+    number: PhoneNumber, code: int, reason: str, alert: str, outcome: errors.Outcome
 ) -> None:
     factories.WebhookEndpointFactory.create(
         tenant=number.tenant, phone_number=None, events=["*"], is_test=True
     )
-    meta.code = 190
-    for person in range(5):
-        send_text(to=f"549114012340{person}", is_async=True)
-    deliver.drain(number_id=number.pk)
+    sibling = _sibling(number)
+    answers = [_say(number, code) for _ in range(5)]
 
-    assert Message.objects.filter(status="queued").count() == 5
-    assert _again(number).held_for == "token"
-    assert Event.objects.filter(type="account.alert").count() == 1
+    assert {answer.outcome for answer in answers} == {outcome}
+    assert number.held_for == reason
+    assert 290 < pacing.held_seconds(number) <= 300
+    (event,) = Event.objects.filter(type="account.alert")
+    told = orjson.loads(bytes(event.body))["alert"]
+    assert (told["type"], told["waba_id"]) == (alert, number.business_account.waba_id)
+    sibling.refresh_from_db()
+    assert (sibling.held_for == reason) is (reason == "token")
 
-    meta.code = None
+    pacing.heed(number, TAKEN)  # from before the pause
+    assert throughput.take(number=number, most=9).count == 0
     _earlier(number, "held_until", 1)
-    Dispatch.objects.update(due_at=timezone.now())
-    deliver.drain(number_id=number.pk)
-    assert Message.objects.filter(status="sent").count() == 5
-    assert (_again(number).held_for, _again(number).held_until) == ("", None)
+    assert throughput.take(number=number, most=9).count == 1
+    pacing.heed(number, TAKEN)
+    assert throughput.take(number=number, most=9).count == 9
+    sibling.refresh_from_db()
+    assert (sibling.held_for, sibling.held_until) == ("", None)

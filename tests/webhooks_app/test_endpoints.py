@@ -9,7 +9,7 @@ from pytest_django import Settings
 from accounts import tenants
 from accounts.models import PhoneNumber, Tenant
 from tests.webhooks_app.conftest import Publish
-from webhooks_app import deliver, endpoints, events, secrets
+from webhooks_app import deliver, endpoints, events, outcomes, secrets
 from webhooks_app.models import Attempt, Delivery, WebhookEndpoint
 
 URL = "https://customer.example/hook"
@@ -170,7 +170,7 @@ def test_an_attempt_under_way_when_its_endpoint_is_removed_is_recorded_and_is_th
     [claim] = deliver.claim_due(limit=1)
     endpoints.remove(endpoint=endpoint)
 
-    deliver.record(claim, deliver.Answer(status=500, duration_ms=1))
+    deliver.record(claim, outcomes.Answer(status=500, duration_ms=1))
 
     delivery.refresh_from_db()
     assert (delivery.status, delivery.ended_reason) == ("failed", "endpoint_removed")

@@ -6,13 +6,23 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from accounts import roles
 from accounts.acts import Act, Acting, Done, Finding, ReasonForm
-from accounts.console import TenantLogAdmin
+from accounts.console import TenantLogAdmin, user_of
+from gosend.lib import logs
 from webhooks_app import events, replay
 from webhooks_app.models import Attempt, Delivery
 
 # Attempts that a delivery's page shows, the newest ones.
 SHOWN = 50
+
+
+def _mask(attempt: Attempt) -> None:
+    """A receiver may repeat the customer's number in its answer; only operators see it."""
+    attempt.response_body = logs.redact(attempt.response_body)
+    attempt.response_headers = {
+        name: logs.redact(str(value)) for name, value in attempt.response_headers.items()
+    }
 
 
 def _again(row: Delivery, data: Mapping[str, Any]) -> Done:
@@ -54,7 +64,10 @@ class DeliveryAdmin(Acting, TenantLogAdmin):  # type: ignore[misc]  # unfold nar
         return super().get_queryset(request).select_related("endpoint", "event")
 
     def panel(self, request: HttpRequest, row: Any) -> Mapping[str, Any]:
-        attempts = Attempt.objects.filter(delivery=row).order_by("-number")[:SHOWN]
+        attempts = list(Attempt.objects.filter(delivery=row).order_by("-number")[:SHOWN])
+        if not roles.has_role(user_of(request), roles.OPERATOR):
+            for attempt in attempts:
+                _mask(attempt)
         return {"panel_template": "console/delivery_panel.html", "attempts": attempts}
 
 

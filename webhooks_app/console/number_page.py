@@ -16,6 +16,7 @@ from accounts.models import PhoneNumber
 from gosend.lib import phone
 from gosend.sandbox import callbacks
 from webhooks_app import numbers
+from webhooks_app.console import connecting
 
 
 class _WriteForm(ActForm):
@@ -71,6 +72,15 @@ class PhoneNumberAdmin(Acting, TenantRecordAdmin):  # type: ignore[misc]  # unfo
     ordering = ["-id"]
     actions = ["disconnect"]
     acts = (
+        Act(
+            "connect", "Connect a number", "Asks Meta step by step whether it can work, and keeps it if so.",
+            "phonenumber.connected", connecting.connect, connecting.ConnectForm,
+            of_list=True, is_atomic=False,
+        ),
+        Act(
+            "check", "Check its health", "Asks Meta what is wrong, and tells the cure.",
+            "phonenumber.checked", connecting.check, is_atomic=False,
+        ),
         Act(
             "write", "Let a customer write", "A pretend customer writes to this sandbox number.",
             "sandbox.customer_wrote", _write, _WriteForm, fits=lambda row: row.is_sandbox,

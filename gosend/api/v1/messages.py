@@ -3,13 +3,15 @@
 from typing import Any, cast
 
 from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
 from accounts import numbers
 from accounts.models import ApiKey
-from gosend.api import errors, filters, pages, refusals, schema
-from gosend.api.v1 import content, envelope, examples, message_filters, timeline
+from gosend.api import errors, filters, json, pages, refusals, schema
+from gosend.api.v1 import accept, content, envelope, examples, message_filters, timeline
 from gosend.api.view import TenantRequest, TenantView
 from gosend.lib import ids, logs
 from messaging import send
@@ -77,6 +79,16 @@ class MessageList(TenantView):
         if is_async and "respond-async" in request.headers.get("Prefer", ""):
             response["Preference-Applied"] = "respond-async"
         return response
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method == "POST" and (answer := accept.try_accept(self, request)) is not None:
+            return answer
+        return super().dispatch(request, *args, **kwargs)
+
+    def accepted_body(self, message_id: int) -> bytes:
+        message = _visible(self.request).get(pk=message_id)
+        message.status, message.wamid = Message.Status.QUEUED, None
+        return json.dumps(envelope.sent(message))
 
     def answer_late(self, message_id: int) -> Response:
         return _answer(_visible(self.request).get(pk=message_id))

@@ -11,6 +11,7 @@ from messaging.console import masking
 from tests import factories
 from tests.conftest import Party
 from tests.messaging.console.conftest import PHONE, Told, sign_in
+from webhooks_app.models import Attempt
 
 
 def page(told: Told) -> str:
@@ -67,6 +68,19 @@ def test_what_was_revealed_is_hidden_again(told: Told, monkeypatch: pytest.Monke
     monkeypatch.setattr(time, "time", lambda: later)
 
     assert PHONE not in client.get(page(told)).content.decode()
+
+
+def test_a_receivers_answer_does_not_give_the_number_away(told: Told) -> None:
+    attempt = Attempt.objects.get()
+    pages = [
+        reverse("admin:webhooks_app_delivery_change", args=[attempt.delivery_id]),
+        reverse("admin:webhooks_app_attempt_change", args=[attempt.pk]),
+    ]
+
+    support, operator = sign_in(roles.SUPPORT, told.party), sign_in(roles.OPERATOR, told.party)
+
+    assert [PHONE in support.get(one).content.decode() for one in pages] == [False, False]
+    assert [PHONE in operator.get(one).content.decode() for one in pages] == [True, False]
 
 
 @pytest.mark.parametrize("role", [roles.SUPPORT, roles.OPERATOR, roles.AUDITOR])

@@ -1,0 +1,152 @@
+"""Staff get into the console by two factors, and guessing is slow."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from django_otp.oath import totp
+from django_otp.plugins.otp_totp.models import TOTPDevice
+from pytest_django import Settings
+
+from accounts import sign_in
+from accounts.models import AuditEvent, SignInTally, User
+
+PASSWORD = "a good long password"
+GATE = "/console/second-factor/"
+
+
+@pytest.fixture
+def person(db: None, settings: Settings) -> User:
+    settings.CONSOLE_SECOND_FACTOR = True
+    return User.objects.create_superuser("root", password=PASSWORD)
+
+
+def sign(client: Client, password: str = PASSWORD) -> Any:
+    form = {"username": "root", "password": password, "next": "/console/"}
+    return client.post("/console/login/", form)
+
+
+def code(device: TOTPDevice) -> str:
+    return f"{totp(device.bin_key):06d}"
+
+
+def enrol(client: Client) -> list[str]:
+    client.get(GATE)
+    answer = client.post(GATE, {"code": code(TOTPDevice.objects.get())})
+    codes: list[str] = answer.context["codes"]
+    return codes
+
+
+def actions() -> list[str]:
+    return list(AuditEvent.objects.order_by("id").values_list("action", flat=True))
+
+
+def test_a_password_alone_opens_no_page(person: User, client: Client) -> None:
+    sign(client)
+
+    for page in ("/console/", reverse("admin:accounts_tenant_changelist"), reverse("admin:search")):
+        answer = client.get(page)
+        assert (answer.status_code, answer["Location"]) == (302, f"{GATE}?next={page}")
+
+
+def test_enrolling_opens_the_console_and_shows_recovery_codes_once(person: User, client: Client) -> None:
+    sign(client)
+    page = client.get(GATE).content.decode()
+
+    codes = enrol(client)
+
+    assert "<svg" in page
+    assert len(set(codes)) == 10
+    assert client.get("/console/").status_code == 200
+    assert codes[0] not in client.get(GATE).content.decode()
+    assert actions() == ["user.signed_in", "user.second_factor_enrolled", "secret.shown"]
+
+
+def test_the_next_session_needs_a_code_again_and_each_recovery_code_works_once(person: User) -> None:
+    first = Client()
+    sign(first)
+    codes = enrol(first)
+    answers = []
+    for _ in range(2):
+        client = Client()
+        sign(client)
+        answers.append(client.post(GATE, {"code": f" {codes[0].upper()} "}).status_code)
+
+    assert answers == [302, 200]
+    assert client.get("/console/").status_code == 302
+
+
+def test_a_code_is_taken_once(person: User) -> None:
+    first = Client()
+    sign(first)
+    enrol(first)
+    second = Client()
+    sign(second)
+
+    answer = second.post(GATE, {"code": code(TOTPDevice.objects.get())})
+
+    assert answer.status_code == 200
+    assert second.get("/console/").status_code == 302
+    assert actions()[-1] == "user.second_factor_failed"
+
+
+def test_the_way_on_leads_nowhere_else(person: User, client: Client) -> None:
+    sign(client)
+
+    for target in ("https://evil.example/", "//evil.example/console/", "/v1/me"):
+        assert client.get(GATE, {"next": target}).context["next"] == "/console/"
+
+
+def test_an_operator_resets_a_lost_second_factor(person: User, client: Client) -> None:
+    sign(client)
+    enrol(client)
+    colleague = User.objects.create_user("lost", is_staff=True)
+    TOTPDevice.objects.create(user=colleague, confirmed=True)
+
+    client.post(reverse("admin:accounts_user_act_reset", args=[colleague.pk]), {"reason": "phone lost"})
+
+    assert not TOTPDevice.objects.filter(user=colleague).exists()
+    last = AuditEvent.objects.latest("id")
+    assert (last.action, last.subject_id, last.reason) == (
+        "user.second_factor_reset", str(colleague.pk), "phone lost",
+    )  # fmt: skip
+
+
+def test_guessing_is_stopped_for_one_address_and_the_owner_still_gets_in(person: User) -> None:
+    guesser, owner = Client(REMOTE_ADDR="203.0.113.9"), Client(REMOTE_ADDR="198.51.100.7")
+    for _ in range(sign_in.MAX_FOR_ACCOUNT):
+        sign(guesser, "wrong")
+
+    refused = sign(guesser)
+    sign(guesser)
+    admitted = sign(owner)
+
+    assert "Too many attempts" in refused.content.decode()
+    assert admitted.status_code == 302
+    assert actions() == ["user.sign_in_failed"] * 5 + ["user.sign_in_throttled", "user.signed_in"]
+
+
+def test_the_wait_ends(person: User, client: Client) -> None:
+    for _ in range(sign_in.MAX_FOR_ACCOUNT + 1):
+        sign(client, "wrong")
+
+    SignInTally.objects.update(began_at=timezone.now() - sign_in.WINDOW - timedelta(seconds=1))
+
+    assert sign(client).status_code == 302
+
+
+def test_one_address_may_not_try_many_accounts(person: User, client: Client) -> None:
+    for number in range(sign_in.MAX_FOR_ADDRESS):
+        sign_in.begin(username=f"guess{number}", address="127.0.0.1")
+
+    assert "Too many attempts" in sign(client).content.decode()
+
+
+def test_the_demo_needs_no_second_factor(person: User, client: Client, settings: Settings) -> None:
+    settings.CONSOLE_SECOND_FACTOR = False
+    sign(client)
+
+    assert client.get("/console/").status_code == 200

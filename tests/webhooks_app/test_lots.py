@@ -1,0 +1,155 @@
+"""webhooks_app/deliver.py and outcomes.py: many at a time, and what that must not cost."""
+
+import time
+from dataclasses import replace
+
+import pytest
+from django.db import connection
+from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from accounts.models import PhoneNumber, Tenant
+from gosend.lib import stop
+from tests.webhooks_app import receiver as receivers
+from tests.webhooks_app.conftest import Publish
+from webhooks_app import deliver, endpoints, outcomes
+from webhooks_app.models import Attempt, Delivery, WebhookEndpoint
+
+
+def test_a_run_of_hundreds_costs_less_than_a_fifth_of_a_statement_each(
+    acme: Tenant, number: PhoneNumber, receiver: receivers.Receiver, publish: Publish
+) -> None:
+    for index in range(10):
+        endpoints.add(tenant=acme, number=number, url=receiver.url(f"/{index}"), events=["*"])
+    for _ in range(30):
+        publish(number)
+
+    with CaptureQueriesContext(
+        connection,
+    ) as seen:
+        assert deliver.run() == 300
+
+    assert Delivery.objects.filter(status="delivered", attempt_count=1).count() == 300
+    assert Attempt.objects.filter(response_status=200, number=1).count() == 300
+    statements = [one for one in seen if "SAVEPOINT" not in one["sql"]]
+    assert len(statements) / 300 < 0.2
+
+
+@pytest.mark.parametrize("count", [2, 40])
+def test_recording_many_costs_one_statement(
+    number: PhoneNumber,
+    endpoint: WebhookEndpoint,
+    publish: Publish,
+    django_assert_num_queries: DjangoAssertNumQueries,
+    count: int,
+) -> None:
+    for _ in range(count):
+        publish(number)
+    claims = deliver.claim_due(limit=count, per_endpoint=count)
+    good = outcomes.Answer(status=200, duration_ms=1)
+
+    # Two more are the savepoint that stands for the transaction in this test.
+    with django_assert_num_queries(1 + 2):
+        assert outcomes.record([(claim, good) for claim in claims]) == count
+
+
+def test_an_endpoint_that_failed_is_tried_with_one_at_a_time_until_one_succeeds(
+    number: PhoneNumber, endpoint: WebhookEndpoint, publish: Publish
+) -> None:
+    for _ in range(12):
+        publish(number)
+    failed, *_ = deliver.claim_due(limit=4)
+    assert deliver.record(failed, outcomes.Answer(status=503, duration_ms=1))
+    Delivery.objects.filter(claim_token__isnull=False).update(
+        claim_token=None, lease_expires_at=None, next_attempt_at=Now()
+    )
+
+    [probe] = deliver.claim_due(limit=16)
+    assert deliver.claim_due(limit=16) == []
+
+    assert deliver.record(probe, outcomes.Answer(status=200, duration_ms=1))
+    assert len(deliver.claim_due(limit=16)) == deliver.PER_ENDPOINT
+
+
+def test_a_dead_endpoint_holds_one_thread_and_wears_no_queue_down(
+    acme: Tenant, number: PhoneNumber, receiver: receivers.Receiver, publish: Publish
+) -> None:
+    dead, _ = endpoints.add(tenant=acme, number=number, url=receiver.url("/dead"), events=["*"])
+    for _ in range(30):
+        publish(number)
+    WebhookEndpoint.objects.filter(pk=dead.pk).update(failing_since=timezone.now())
+    endpoints.add(tenant=acme, number=number, url=receiver.url("/alive"), events=["*"])
+    for _ in range(30):
+        publish(number)
+
+    def answer(handler: receivers.Handler) -> None:
+        if handler.path == "/dead":
+            time.sleep(0.5)
+        receivers.reply(503 if handler.path == "/dead" else 200)(handler)
+
+    receiver.answer = answer
+    deliver.run(seconds=1)
+
+    paths = [one.path for one in receiver.received]
+    assert paths.count("/alive") == 30
+    assert paths.count("/dead") <= 3
+    assert Delivery.objects.filter(endpoint=dead, claim_token__isnull=False).count() == 0
+
+
+def test_what_is_not_begun_is_handed_back_when_the_worker_is_to_stop(
+    number: PhoneNumber, endpoint: WebhookEndpoint, receiver: receivers.Receiver, publish: Publish
+) -> None:
+    for _ in range(40):
+        publish(number)
+
+    def answer(handler: receivers.Handler) -> None:
+        stop.asked.set()
+        receivers.reply(200)(handler)
+
+    receiver.answer = answer
+    try:
+        made = deliver.run()
+    finally:
+        stop.asked.clear()
+
+    assert 1 <= made == len(receiver.received) < 40
+    left = Delivery.objects.filter(
+        status="pending", next_attempt_at__lte=Now(), claim_token=None, claim_count=0
+    )
+    assert left.count() == 40 - made
+
+
+def test_what_waited_too_long_for_its_lease_is_handed_back_and_not_posted(
+    number: PhoneNumber,
+    endpoint: WebhookEndpoint,
+    receiver: receivers.Receiver,
+    publish: Publish,
+    settings: Settings,
+) -> None:
+    settings.CLAIM_LEASE_SECONDS = settings.WEBHOOK_TIMEOUT_SECONDS
+    delivery = publish(number)
+
+    deliver.run(seconds=0.5)
+
+    delivery.refresh_from_db()
+    assert receiver.received == []
+    assert (delivery.claim_count, delivery.attempt_count, delivery.claim_token) == (0, 0, None)
+
+
+def test_one_that_cannot_be_recorded_costs_the_others_nothing(
+    number: PhoneNumber, endpoint: WebhookEndpoint, publish: Publish
+) -> None:
+    for _ in range(3):
+        publish(number)
+    good = outcomes.Answer(status=200, duration_ms=1)
+    bad = replace(good, duration_ms=2**40)
+    first, second, third = deliver.claim_due(limit=3)
+
+    assert outcomes.record([(first, good), (second, bad), (third, good)]) == 2
+
+    assert set(Delivery.objects.filter(status="delivered").values_list("pk", flat=True)) == {
+        first.delivery.pk,
+        third.delivery.pk,
+    }

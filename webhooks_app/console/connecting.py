@@ -1,0 +1,114 @@
+"""Connect a number by its token, and check one: each step asked of Meta, with the cure of what is wrong."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.db import transaction
+
+from accounts import checkup, numbers
+from accounts.acts import ActForm, Done, Finding
+from accounts.checkup import Checkup, State
+from accounts.models import BusinessAccount, Customer, PhoneNumber, Tenant
+from gosend.lib import phone
+from gosend.whatsapp.errors import GraphError
+from webhooks_app import numbers as lines
+
+# What must be right before a number is connected; the rest may be mended afterwards.
+_NEEDED = frozenset({"token", "account", "number"})
+
+
+class ConnectForm(ActForm):
+    tenant = forms.ModelChoiceField(Tenant.objects.order_by("name"))
+    waba_id = forms.RegexField(r"\A[0-9]{5,64}\Z", label="WhatsApp Business Account id")
+    phone_number_id = forms.RegexField(
+        r"\A[0-9]{5,64}\Z", label="Phone number id", help_text="Meta's id, not the telephone number itself."
+    )
+    access_token = forms.CharField(
+        widget=forms.PasswordInput(render_value=False),
+        help_text="A system user's, with whatsapp_business_management and whatsapp_business_messaging.",
+    )
+    subscribe = forms.BooleanField(
+        required=False, initial=True, help_text="Have Meta post the account's callbacks to the token's app."
+    )
+
+
+def connect(row: None, data: Mapping[str, Any]) -> Done:
+    """Nothing is kept unless the token, the account and the number are what they should be."""
+    tenant, waba_id, number_id = data["tenant"], data["waba_id"], data["phone_number_id"]
+    account = BusinessAccount.objects.filter(waba_id=waba_id).first()
+    account = account or BusinessAccount(
+        tenant=tenant, waba_id=waba_id, customer=Customer.objects.get(tenant=tenant, is_default=True)
+    )
+    known = PhoneNumber.objects.filter(phone_number_id=number_id).first()
+    if strange := _belongs_elsewhere(account, known, tenant):
+        return _refused([strange])
+    account.access_token = data["access_token"]
+    client = numbers.client_for_account(account)
+    subscribed = _subscribe(client, waba_id) if data["subscribe"] else None
+    found = checkup.run(client=client, waba_id=waba_id, tenant_id=tenant.pk, phone_number_id=number_id)
+    findings = _findings(found) + ([subscribed] if subscribed else [])
+    if any(step.name in _NEEDED and step.state == State.FAILED for step in found.steps):
+        return _refused(findings)
+    number = _keep(account, known, number_id, found)
+    return Done("Connected. What is marked below can still be mended.", "", findings, subject=number)
+
+
+def check(row: PhoneNumber, data: Mapping[str, Any]) -> Done:
+    found = checkup.of_number(row)
+    rating = str(found.number.get("quality_rating", "")).lower()
+    if rating in PhoneNumber.Quality.values:
+        PhoneNumber.objects.filter(pk=row.pk).update(quality_rating=rating)
+    if found.state == State.OK:
+        says = "Nothing is wrong with this number."
+    else:
+        says = "Something is wrong, or soon will be: see the cure beside it."
+    return Done(says, "", _findings(found), {"state": found.state.value})
+
+
+def _belongs_elsewhere(account: BusinessAccount, known: PhoneNumber | None, tenant: Tenant) -> Finding | None:
+    # In the same words whoever has it: whose it is, is not told.
+    if account.is_sandbox or account.tenant_id != tenant.pk:
+        return Finding("account", "This account cannot be connected here.", "failed", "Check its id.")
+    if known and (known.tenant_id != tenant.pk or known.business_account_id != account.pk):
+        return Finding("number", "This number cannot be connected here.", "failed", "Check its id.")
+    return None
+
+
+def _refused(findings: list[Finding]) -> Done:
+    says = "Not connected, and nothing was kept. Mend what failed and try again."
+    return Done(says, "", findings, {"refused": True})
+
+
+def _findings(found: Checkup) -> list[Finding]:
+    return [Finding(step.name, step.says, step.state.value, step.cure) for step in found.steps]
+
+
+def _subscribe(client: Any, waba_id: str) -> Finding | None:
+    try:
+        client.subscribe(waba_id=waba_id)
+    except GraphError as error:
+        cure = "Give the token's user full control of the account, then try again."
+        return Finding("subscribe", f"Meta refused the subscription: {error.title}.", "failed", cure)
+    return None
+
+
+@transaction.atomic
+def _keep(account: BusinessAccount, known: PhoneNumber | None, number_id: str, found: Checkup) -> PhoneNumber:
+    account.token_expires_at = found.token_expires_at
+    account.display_name = str(found.account.get("name") or account.display_name)[:200]
+    account.status = BusinessAccount.Status.ACTIVE
+    account.save()
+    number = known or PhoneNumber(
+        tenant_id=account.tenant_id, business_account=account, phone_number_id=number_id
+    )
+    shown = str(found.number.get("display_phone_number") or number.display_phone_number or number_id)
+    number.display_phone_number = shown[:32]
+    number.display_phone_number_normalized = phone.plain(shown)[:20]
+    number.verified_name = str(found.number.get("verified_name") or "")[:200]
+    rating = str(found.number.get("quality_rating", "")).lower()
+    if rating in PhoneNumber.Quality.values:
+        number.quality_rating = rating
+    number.status = PhoneNumber.Status.ACTIVE
+    lines.keep(number=number)
+    return number
