@@ -18,7 +18,7 @@ from accounts.models import ApiKey
 from gosend.api.whatomate import uuids
 from gosend.sandbox import callbacks
 from messaging import deliver, ingest
-from messaging.models import Contact, Message
+from messaging.models import Message
 from templates_app.models import Template
 from tests.journeys import code_blocks, printed
 from tests.journeys.code_blocks import Block
@@ -221,7 +221,8 @@ def _hear_from(phone: str, client: Client) -> Message:
     ingest.store(body=callbacks.to_bytes(payload), app=None, is_sandbox=True)
     ingest.handle_due()
     message: Message = Message.objects.get(direction=Message.Direction.INBOUND)
-    assert Contact.objects.get(pk=message.contact_id).phone == phone
+    assert message.contact is not None
+    assert message.contact.phone == phone
     return message
 
 
