@@ -51,7 +51,7 @@ class TenantAdmin(Acting, TenantRecordAdmin):  # type: ignore[misc]  # unfold na
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def save_model(self, request: HttpRequest, obj: Tenant, form: Any, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         if not change:  # so that its first test key has a number to send from
             tenants.furnish(obj)

@@ -54,7 +54,7 @@ def make_key(browser: Chrome, console: str, tenant: Tenant) -> str:
     save(browser)
     wait_for(browser, "shown this once")
     # Its beginning stands on the page, too, as the key's name.
-    return max(re.findall(r"gsk_test_\w+", text(browser)), key=len)
+    return str(max(re.findall(r"gsk_test_\w+", text(browser)), key=len))
 
 
 def send(live_server: LiveServer, tenant: Tenant, api_key: str) -> Message:
