@@ -55,6 +55,10 @@ soak: set-up-dev ## Ten minutes of steady work: does memory stay flat? (SECONDS=
 	@exec .venv/bin/python -m tests.benchmarks --only soak --seconds $(or $(SECONDS),600) \
 		$(if $(WRITE),--write "$(WRITE)")
 
+screenshots: set-up-dev ## Draw the console's pictures into docs/images (needs a browser)
+	@exec env SCREENSHOTS="$(CURDIR)/docs/images" $(HOLD) .venv/bin/python -m pytest --ds=tests.settings \
+		-n 0 tests/browser/test_pictures.py
+
 migrate: set-up ## Bring the database up to date
 	@exec $(HOLD) .venv/bin/python manage.py migrate
 

@@ -75,9 +75,9 @@ class ApiKeyAdmin(Acting, TenantRecordAdmin):  # type: ignore[misc]  # unfold na
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> HttpResponse:
         """The only page that ever shows the key."""
         note(request, "secret.shown", subject=obj)
-        return self.page(
-            request, "The new key", row=obj, done=Done("The key, shown this once:", obj.plaintext)
-        )
+        # Without the row, whose name looks like half a key.
+        done = Done(f"The key {obj.label}, shown this once:", obj.plaintext)
+        return self.page(request, "The new key", done=done)
 
     @admin.action(description="Revoke the chosen keys", permissions=["add"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:

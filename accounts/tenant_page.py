@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db.models import Sum
 from django.http import HttpRequest
 
+from accounts import tenants
 from accounts.acts import Act, Acting, Done, ReasonForm
 from accounts.console import TenantRecordAdmin
 from accounts.models import ApiKey, AuditEvent, KeyDay, Tenant
@@ -49,6 +50,12 @@ class TenantAdmin(Acting, TenantRecordAdmin):  # type: ignore[misc]  # unfold na
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if not change:  # so that its first test key has a number to send from
+            tenants.furnish(obj)
+            tenants.add_sandbox(tenant=obj)
 
     def panel(self, request: HttpRequest, row: Any) -> Mapping[str, Any]:
         told = AuditEvent.objects.filter(

@@ -14,10 +14,15 @@ _SANDBOX_ID_PREFIX = "999"
 def open_tenant(*, name: str, owner: User | None = None, external_id: str = "") -> Tenant:
     """Make a tenant with its default customer, and the owner as its first member."""
     tenant = Tenant.objects.create(name=name, external_id=external_id)
-    Customer.objects.create(tenant=tenant, name=name, is_default=True)
+    furnish(tenant)
     if owner is not None:
         Member.objects.create(tenant=tenant, user=owner, role=Member.Role.OWNER)
     return tenant
+
+
+def furnish(tenant: Tenant) -> None:
+    """Give a new tenant what every tenant has: a customer for numbers that are its own."""
+    Customer.objects.create(tenant=tenant, name=tenant.name, is_default=True)
 
 
 @transaction.atomic

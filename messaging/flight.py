@@ -48,9 +48,23 @@ class Flight:
             if here or self._client.is_in_process:
                 self._landed.append(Landed(intent, call(self._client, intent)))
             else:
-                _pool().submit(self._call, intent)
+                self._submit(intent)
 
-    def _call(self, intent: Intent) -> None:
+    def _submit(self, intent: Intent) -> None:
+        # Whoever has this first decides: a thread that makes the call, or we that find no thread for it.
+        turn = threading.Lock()
+        try:
+            _pool().submit(self._call, intent, turn)
+        except (
+            RuntimeError
+        ):  # no thread can be begun, or the process is ending; it may be queued all the same
+            if turn.acquire(blocking=False):
+                log.exception("no thread for the call of message %s", intent.claim.message_id)
+                self._landed.append(Landed(intent, _not_begun("no_thread")))
+
+    def _call(self, intent: Intent, turn: threading.Lock) -> None:
+        if not turn.acquire(blocking=False):
+            return
         self._landed.append(Landed(intent, call(self._client, intent)))
         if len(self._landed) >= self._wanted:
             self._enough.set()
@@ -77,7 +91,7 @@ def _pool() -> ThreadPoolExecutor:
 def call(client: GraphClient, intent: Intent) -> Answer:
     """Make the call, unless it is too late for it; count and time it, and say on the log how it went."""
     if time.monotonic() > intent.begin_before:
-        return errors.from_failed(http.Failed("too_late", http.Outcome.NOT_SENT))
+        return _not_begun("too_late")
     started = time.monotonic()
     with logs.about(message_id=intent.claim.message_id, request=intent.request_id):
         answer = _ask(client, intent)
@@ -89,6 +103,10 @@ def call(client: GraphClient, intent: Intent) -> Answer:
             level, "call to Meta: %s, code %s, %d ms", outcome, getattr(answer, "code", None), seconds * 1000
         )
     return answer
+
+
+def _not_begun(why: str) -> GraphError:
+    return errors.from_failed(http.Failed(why, http.Outcome.NOT_SENT))
 
 
 def _ask(client: GraphClient, intent: Intent) -> Answer:

@@ -80,7 +80,7 @@ def _draft(
 
 
 def commit(drafts: Sequence[Draft], files: Mapping[int, media.Ids] | None = None) -> list[Intent]:
-    """Commit that these calls are about to be made: four statements, however many they are.
+    """Commit that these calls are about to be made: three statements, however many they are.
 
     `files` holds, by message, the ids in the place of its links. Those whose claim no longer holds are
     left out.

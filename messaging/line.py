@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 # Intents that one transaction commits: at least so many where as many wait, so that statements are few.
 _INTENTS_AT_LEAST = 32
 _INTENTS_AT_MOST = 64
+# Where calls are made one after the other, most of a batch would wait with its outcome owed.
+_INTENTS_HERE = 8
 # Answers are kept as soon as they are so many, or the oldest has waited so many seconds, or none is to come.
 _ANSWERS = 64
 _ANSWER_SECONDS = 0.05
@@ -95,8 +97,9 @@ class Line:
         self._land()
 
     def _send(self) -> None:
-        room = min(self._flight.room, _INTENTS_AT_MOST)
-        if not self._drafts or room < min(len(self._drafts), _INTENTS_AT_LEAST):
+        most = _INTENTS_HERE if self._here else _INTENTS_AT_MOST
+        room = min(self._flight.room, most)
+        if not self._drafts or room < min(len(self._drafts), most, _INTENTS_AT_LEAST):
             return
         batch = [self._drafts.popleft() for _ in range(min(room, len(self._drafts)))]
         self._flight.start(_commit(batch), here=self._here)

@@ -19,7 +19,6 @@ admin.site.register(Replay, ReplayAdmin)
 class EventAdmin(TenantLogAdmin):
     ordering = ("-id",)
     list_display = ("id", "tenant", "type", "occurred_at")
-    list_filter = ("type",)
     list_select_related = ("tenant",)
     # The body is a customer's conversation: it is not for everyone who may look after deliveries.
     exclude = ("body",)

@@ -249,6 +249,7 @@ class Delivery(models.Model):
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
+        verbose_name_plural = "deliveries"
         indexes = [
             models.Index(
                 fields=["endpoint", "next_attempt_at"],

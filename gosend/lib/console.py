@@ -7,6 +7,7 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
+from unfold.views import ChangeList
 
 # A list counts no further than this: the total of a large table is never worth its price.
 COUNT_CAP = 10_000
@@ -19,6 +20,15 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]  # not generic at ru
     def count(self) -> int:
         query: Any = self.object_list
         return int(query.order_by().values("pk")[:COUNT_CAP].count())
+
+
+class LimitedList(ChangeList):
+    """Asks for one page of rows even where all are few: Django counts first, then asks for them all."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if not self.result_list.query.is_sliced:
+            self.result_list = self.result_list[: self.list_per_page]
 
 
 class RecordAdmin(ModelAdmin):
@@ -37,9 +47,14 @@ class RecordAdmin(ModelAdmin):
 class LogAdmin(ModelAdmin):
     """Rows that the product writes: to be read, never to be changed."""
 
-    list_per_page = 50
+    list_per_page = list_max_show_all = 50
     show_full_result_count = False
     paginator = CappedPaginator
+
+    def get_changelist(  # type: ignore[override]  # unfold means a class, and wrote an instance
+        self, request: HttpRequest, **kwargs: Any
+    ) -> type[LimitedList]:
+        return LimitedList
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False

@@ -98,3 +98,19 @@ def test_nothing_granted_is_nothing_seen(acme: Party) -> None:
     assert list(access.tenants_of(user)) == []
     assert not access.may_see(user, tenant_id=acme.tenant.pk)
     assert not access.may_see(user, tenant_id=None)
+
+
+def test_an_operator_makes_nobody_a_superuser_and_touches_none(acme: Party) -> None:
+    user, client = staff(roles.OPERATOR, sees=acme)
+    root = User.objects.create_superuser("root")
+    page = reverse("admin:accounts_user_change", args=[user.pk])
+    form = {"username": user.username, "is_active": "on", "is_superuser": "on", "sees_all_tenants": "on"}
+
+    own = client.post(page, {**form, "date_joined_0": "2026-01-01", "date_joined_1": "12:00:00"})
+    above = client.post(reverse("admin:accounts_user_change", args=[root.pk]), form)
+    reset = client.post(reverse("admin:accounts_user_act_reset", args=[root.pk]), {"reason": "mine"})
+
+    user.refresh_from_db()
+    assert own.status_code == 302, own.context["adminform"].form.errors
+    assert (user.is_superuser, user.sees_all_tenants, user.is_staff) == (False, False, True)
+    assert (above.status_code, reset.status_code) == (403, 403)

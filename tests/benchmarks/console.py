@@ -4,12 +4,14 @@ import time
 from collections.abc import Callable
 from itertools import count
 
-from django.test import Client
+import psutil  # type: ignore[import-untyped]
+from django.db import connection
+from django.test import Client, override_settings
 
 from accounts.models import Tenant, User
 from messaging import rollups
 from messaging.models import Message
-from tests.benchmarks import lists, world
+from tests.benchmarks import lists, measure, world
 from tests.benchmarks.measure import Result
 
 # Milliseconds within which 95 of 100 pages are to be answered.
@@ -23,10 +25,10 @@ def pages(*, rows: int) -> list[Result]:
     """Every list and search page, asked for by somebody who sees all tenants, each time for other rows."""
     _, tenant = lists.fill(rows)
     rollups.refresh()
-    return measure(tenant)
+    return over(tenant)
 
 
-def measure(tenant: Tenant) -> list[Result]:
+def over(tenant: Tenant) -> list[Result]:
     client = Client(HTTP_HOST="127.0.0.1")
     user, _ = User.objects.get_or_create(
         username="bench-console", defaults={"is_staff": True, "is_superuser": True}
@@ -58,20 +60,33 @@ def measure(tenant: Tenant) -> list[Result]:
         "contacts": lambda _: "/console/messaging/contact/",
         "contacts-search": lambda row: f"/console/messaging/contact/?q={row.peer}",
     }
-    return [_one(client, name, path, sample) for name, path in found.items()]
+    # The second factor is asked for once a session, and not on each page.
+    with override_settings(CONSOLE_SECOND_FACTOR=False):
+        return [_one(client, name, path, sample) for name, path in found.items()]
 
 
 def _one(client: Client, name: str, path: Callable[[Message], str], sample: list[Message]) -> Result:
     took = []
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        backend = psutil.Process(cursor.fetchone()[0])
+    ours, theirs = time.process_time(), measure.cpu_of(backend)
     for turn, row in zip(count(), (*sample[:_WARM], *sample), strict=False):
         url = path(row)
         began = time.perf_counter()
         answer = client.get(url)
         if turn >= _WARM:
             took.append(1000 * (time.perf_counter() - began))
-        if answer.status_code not in (200, 302):
+        # A search that finds one thing leads there.
+        if answer.status_code != 200 and not (name.startswith("find-") and answer.status_code == 302):
             raise world.CannotBench(f"{url}: {answer.status_code}")
     took.sort()
     p50, p95 = took[len(took) // 2], took[int(len(took) * 0.95)]
-    note = f"half of the pages within {p50:.0f} ms, 95 of 100 within {p95:.0f} ms"
+    # Where other work shares the machine, the processor's own time says more than the clock's.
+    pages = len(sample) + _WARM
+    spent = 1000 * (time.process_time() - ours) / pages, 1000 * (measure.cpu_of(backend) - theirs) / pages
+    note = (
+        f"half of the pages within {p50:.0f} ms, 95 of 100 within {p95:.0f} ms;"
+        f" processor's time a page: {spent[0]:.0f} ms here, {spent[1]:.0f} ms in PostgreSQL"
+    )
     return Result(f"console-{name}", p95 / _P95_MS, 1.0, is_most=True, notes=[note])

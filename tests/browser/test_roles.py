@@ -53,15 +53,13 @@ def make_key(browser: Chrome, console: str, tenant: Tenant) -> str:
     Select(browser.find_element(By.NAME, "environment")).select_by_value("test")
     save(browser)
     wait_for(browser, "shown this once")
-    shown = re.search(r"gsk_test_\w+", text(browser))
-    assert shown
-    return shown[0]
+    # Its beginning stands on the page, too, as the key's name.
+    return str(max(re.findall(r"gsk_test_\w+", text(browser)), key=len))
 
 
 def send(live_server: LiveServer, tenant: Tenant, api_key: str) -> Message:
     """Send as a customer's program does, and let the sandbox report what it owes."""
-    tenant.customers.get_or_create(is_default=True, defaults={"name": tenant.name})
-    number = tenant.phone_numbers.filter(is_sandbox=True).first() or tenants.add_sandbox(tenant=tenant)
+    number = tenant.phone_numbers.get(is_sandbox=True)
     answer = requests.post(
         f"{live_server.url}/v1/messages",
         json={

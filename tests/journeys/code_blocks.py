@@ -9,11 +9,13 @@ from typing import Any
 from tests.material import SHARED, page
 
 PAGES = ("gosendapi-api-reference", "gosendapi-messages", "gosendapi-sending-messages")
+DIALECT_PAGES = ("whatomate-messages", "session-gateway-send-messages")
 # A line that begins like this is code, so some block must hold it.
-_CODE = re.compile(r'\s*(curl |-[HFd] |[{}\[\]"]|# |for |done|async |GET /v1|X-[A-Z])')
+_CODE = re.compile(r'\s*(curl |-[HFd] |[{}\[\]"]|# |for |done|async |(GET|POST|PUT) /api|GET /v1|X-[A-Z])')
 _KINDS = {
     "script": re.compile(r"# Step 1.*?\ndone", re.DOTALL),
     "request": re.compile(r"GET (/v1\S+)"),
+    "door": re.compile(r"(?:GET|POST|PUT) /api\S+"),
     "headers": re.compile(r"(?:X-[\w-]+: \d+\n?)+"),
     "phones": re.compile(r'(?:\S{1,3} "\+?[\d ()-]+"\n?)+'),
     "address": re.compile(r"https://[a-z.]+/v1"),
@@ -48,11 +50,11 @@ def blocks(name: str) -> Iterator[Block]:
         position = len(text) if following < 0 else following + 1
 
 
-def all_blocks() -> list[Block]:
+def all_blocks(pages: tuple[str, ...] = PAGES) -> list[Block]:
     """Every block of every page; none when the pages are not here."""
     if not (SHARED / "sources").is_dir():
         return []
-    return [block for name in PAGES for block in blocks(name)]
+    return [block for name in pages for block in blocks(name)]
 
 
 def stray_code(name: str) -> list[str]:
@@ -116,7 +118,12 @@ def _function(text: str) -> str:
 
 
 def _kind_of(data: dict[str, Any]) -> str:
-    for key, kind in (("statusCode", "problem"), ("event", "event"), ("wa_message_id", "answer")):
+    for key, kind in (
+        ("statusCode", "problem"),
+        ("event", "event"),
+        ("wa_message_id", "answer"),
+        ("status", "envelope"),
+    ):
         if key in data:
             return kind
     return "body"

@@ -1,7 +1,12 @@
 """Does what a printed curl line would do, against a running server."""
 
+import json
 import re
 import shlex
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -17,7 +22,7 @@ def curl(text: str, client: Client) -> requests.Response:
     """Do what curl would do with a printed line, default content type included."""
     words = shlex.split(text.replace("\\\n", " "))
     assert words.pop(0) == "curl"
-    url, headers, data = "", {}, None
+    url, headers, data, method = "", {}, None, ""
     while words:
         word = words.pop(0)
         if word == "-H":
@@ -25,6 +30,8 @@ def curl(text: str, client: Client) -> requests.Response:
             headers[name] = value.strip()
         elif word == "-d":
             data = words.pop(0)
+        elif word == "-X":
+            method = words.pop(0)
         else:
             url = word
     headers = {name: _KEY.sub(client.key, value) for name, value in headers.items()}
@@ -32,5 +39,25 @@ def curl(text: str, client: Client) -> requests.Response:
         headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
         data = data.replace(_NUMBER, client.number.phone_number_id)
     url = _HOST.sub(client.base_url, url)
-    method = "GET" if data is None else "POST"
+    method = method or ("GET" if data is None else "POST")
     return requests.request(method, url, headers=headers, data=data and data.encode(), timeout=10)
+
+
+def bash(script: str, folder: Path, **environment: str) -> tuple[list[Any], list[str]]:
+    """Run a script as printed; curl writes each answer and its status on lines of their own."""
+    (folder / ".curlrc").write_text('silent\nwrite-out = "\\n%{http_code}\\n"\n')
+    done = subprocess.run(  # noqa: S603
+        ["bash", "-c", script],  # noqa: S607
+        cwd=folder,
+        env={"CURL_HOME": str(folder), "PATH": "/usr/bin:/bin", **environment},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    lines = done.stdout.split("\n")
+    return [json.loads(line) for line in lines[:-1:2]], lines[1::2]
+
+
+def has_curl() -> bool:
+    return bool(shutil.which("curl") and shutil.which("bash"))

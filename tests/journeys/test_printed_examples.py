@@ -8,9 +8,7 @@ import re
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +25,7 @@ from messaging.models import Message
 from templates_app.models import Template
 from tests.journeys import code_blocks, printed
 from tests.journeys.code_blocks import Block
-from tests.journeys.conftest import Client
+from tests.journeys.conftest import Client, jpeg
 from tests.material import needs_material
 from webhooks_app import deliver
 
@@ -41,31 +39,9 @@ TO = "5491140123456"
 NOT_YET: set[str] = set()
 ROUTES_NOT_YET: set[str] = set()
 
-needs_curl = pytest.mark.skipif(
-    not (shutil.which("curl") and shutil.which("bash")), reason="bash or curl is not installed"
-)
+needs_curl = pytest.mark.skipif(not printed.has_curl(), reason="bash or curl is not installed")
 needs_node = pytest.mark.skipif(not shutil.which("node"), reason="Node is not installed")
 MARKS = {"script": needs_curl, "javascript": needs_node}
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[str]:
-    """The server whose pictures the pages link to."""
-    for name in ("path/to/image.jpg", "clinic-logo.jpg"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(_jpeg())
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path)))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 @pytest.fixture
@@ -150,20 +126,8 @@ class Scene:
         return self.send({"phone_number_id": number, "to": TO, "type": "text", "text": {"body": "Hola"}})
 
     def bash(self, script: str) -> tuple[list[Any], list[str]]:
-        """Run a script as printed; curl writes each answer and its status on lines of their own."""
-        (self.folder / ".curlrc").write_text('silent\nwrite-out = "\\n%{http_code}\\n"\n')
-        (self.folder / "promo-banner.jpg").write_bytes(_jpeg())
-        done = subprocess.run(  # noqa: S603
-            ["bash", "-c", self.own(script)],  # noqa: S607
-            cwd=self.folder,
-            env={"CURL_HOME": str(self.folder), "PATH": "/usr/bin:/bin", "RECIPIENTS": f"{TO} 5491140123457"},
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=True,
-        )
-        lines = done.stdout.split("\n")
-        return [json.loads(line) for line in lines[:-1:2]], lines[1::2]
+        (self.folder / "promo-banner.jpg").write_bytes(jpeg())
+        return printed.bash(self.own(script), self.folder, RECIPIENTS=f"{TO} 5491140123457")
 
     def address(self, block: Block) -> None:
         assert self.client.session.get(f"{self.own(block.text)}/me", timeout=10).status_code == 200
@@ -385,11 +349,6 @@ def _shape(value: Any, *, of: Any = None) -> Any:
         return type(value)
     keys = value if of is None else of
     return {key: _shape(value[key], of=None if of is None else of[key]) for key in keys if key in value}
-
-
-def _jpeg() -> bytes:
-    """The smallest picture that begins and ends as a JPEG does."""
-    return bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffd9")
 
 
 def test_shapes_that_differ_are_told_apart() -> None:

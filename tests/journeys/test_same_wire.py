@@ -1,6 +1,7 @@
 """One message through each of the three APIs: Meta gets the same bytes, ids apart."""
 
 import re
+import socket
 from typing import Any
 
 import orjson
@@ -11,16 +12,34 @@ from pytest_django import Settings
 from accounts import keys
 from accounts.models import ApiKey
 from gosend.api.whatomate import uuids
+from messaging.models import Contact, Message
 from tests import factories
 from tests.conftest import Party, make_party
-from tests.lib.raw_server import RawServer, answers
+from tests.lib.raw_server import RawServer
+from tests.messaging.media_host import MediaHost, serving
 
 _PHONE = "919876543210"
 _SENT = b'{"messaging_product":"whatsapp","messages":[{"id":"wamid.same"}]}'
-_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(_SENT), _SENT)
+_UPLOADED = b'{"id":"934567890123456"}'
 _PLACE = {"latitude": -34.6, "longitude": -58.4, "name": "Obelisco", "address": "Corrientes"}
 _BUTTONS = [{"id": "yes", "title": "Yes"}, {"id": "no", "title": "No"}]
 _LINK = {"display_text": "View", "url": "https://example.com/1"}
+_PERSON = {
+    "name": {"formatted_name": "Ana", "first_name": "Ana"},
+    "phones": [{"phone": "+5491140123456", "type": "CELL", "wa_id": "5491140123456"}],
+}
+_ROWS = [{"id": str(n), "title": f"Row {n}"} for n in range(4)]
+_OFFER = {
+    "name": "offer",
+    "language": {"code": "en_US"},
+    "components": [
+        {"type": "body", "parameters": [{"type": "text", "text": "John", "parameter_name": "name"}]}
+    ],
+}
+# A message of the customer's, which some of the others refer to.
+_ASKED = "wamid.asked"
+_LINKED = "https://shop.example/a.png"
+_FILE = {"id": "934567890123456", "caption": "Look"}
 
 # Native, Whatomate's, the session gateway's; None where an API has no such type.
 _SAME: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]] = {
@@ -66,33 +85,113 @@ _SAME: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]] =
         },
         None,
     ),
+    "list": (
+        {
+            "type": "interactive",
+            "interactive": {
+                "type": "list",
+                "body": {"text": "?"},
+                "action": {"button": "Select an option", "sections": [{"title": "Options", "rows": _ROWS}]},
+            },
+        },
+        {"type": "interactive", "interactive": {"type": "button", "body": "?", "buttons": _ROWS}},
+        None,
+    ),
+    "contact": (
+        {"type": "contacts", "contacts": [_PERSON]},
+        {"type": "contacts", "contacts": [_PERSON]},
+        {"type": "contact", "contact": {"name": "Ana", "phone": "+5491140123456"}},
+    ),
+    "image": (
+        {"type": "image", "image": _FILE},
+        {"type": "image", "media_id": _FILE["id"], "caption": "Look"},
+        {"type": "image", "media": _FILE},
+    ),
+    "image by link": (
+        {"type": "image", "image": {"link": _LINKED, "caption": "Look"}},
+        {"type": "image", "media_url": _LINKED, "caption": "Look"},
+        {"type": "image", "media": {"url": _LINKED, "caption": "Look"}},
+    ),
+    "document": (
+        {"type": "document", "document": {**_FILE, "filename": "a.pdf"}},
+        {"type": "document", "media_id": _FILE["id"], "caption": "Look", "filename": "a.pdf"},
+        {"type": "document", "media": {**_FILE, "filename": "a.pdf"}},
+    ),
+    "template": (
+        {"type": "template", "template": _OFFER},
+        {"template_name": "offer", "phone_number": _PHONE, "template_params": {"name": "John"}},
+        {"type": "template", "template": _OFFER},
+    ),
+    "reply": (
+        {"type": "text", "text": {"body": "Yes"}, "context": {"message_id": _ASKED}},
+        {"type": "text", "text": "Yes", "reply_to_message_id": _ASKED},
+        {"type": "text", "text": "Yes", "replyTo": _ASKED},
+    ),
+    "reaction": (
+        {"type": "reaction", "reaction": {"message_id": _ASKED, "emoji": "👍"}},
+        {"emoji": "👍"},
+        {"emoji": "👍"},
+    ),
+    "reaction taken back": (
+        {"type": "reaction", "reaction": {"message_id": _ASKED, "emoji": ""}},
+        {"emoji": ""},
+        None,  # a DELETE there
+    ),
 }
+
+
+def _known(party: Party) -> Contact:
+    """A customer who has asked something, and a template to answer with."""
+    account = party.number.business_account
+    contact: Contact = factories.ContactFactory.create(
+        tenant=party.tenant, business_account=account, phone=_PHONE
+    )
+    factories.MessageFactory.create(
+        phone_number=party.number, contact=contact, wamid=_ASKED, direction=Message.Direction.INBOUND
+    )
+    components = [{"type": "BODY", "text": "Hello {{name}}"}]
+    factories.TemplateFactory.create(
+        tenant=party.tenant, business_account=account, name="offer", components=components
+    )
+    return contact
 
 
 def _post(party: Party, dialect: str, body: dict[str, Any]) -> None:
     number = party.number
-    contact = number.business_account.contacts.filter(phone=_PHONE).first() or (
-        factories.ContactFactory.create(
-            tenant=party.tenant, business_account=number.business_account, phone=_PHONE
-        )
-    )
+    contact = uuids.write(uuids.CONTACT, _known(party).pk)
     path, more = {
         "native": ("/v1/messages", {"phone_number_id": number.phone_number_id, "to": _PHONE}),
-        "whatomate": (f"/api/contacts/{uuids.write(uuids.CONTACT, contact.pk)}/messages", {}),
+        "whatomate": (f"/api/contacts/{contact}/messages", {}),
         "sessions": (f"/api/v1/sessions/{number.phone_number_id}/messages", {"to": _PHONE}),
     }[dialect]
+    if "emoji" in body:
+        path = f"{path}/{_ASKED}/reaction"
+    elif "template_name" in body:
+        path = "/api/messages/template?async=false"
     _, key = keys.mint(tenant=party.tenant, label="x", environment="test", dialect=ApiKey.Dialect(dialect))
     answer = Client().post(path, orjson.dumps(body | more), "application/json", headers={"X-API-Key": key})
     assert answer.status_code in (200, 201), answer.content
 
 
+def _meta(connection: socket.socket, server: RawServer) -> None:
+    """Take a file or a message."""
+    address = server.read_request(connection).split(b" ", 2)[1]
+    said = _UPLOADED if address.endswith(b"/media") else _SENT
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(said), said))
+
+
 def _on_the_wire(settings: Settings, dialect: str, body: dict[str, Any]) -> bytes:
     # A number of its own each time: nothing waits for an earlier message to the same person.
     party = make_party(dialect)
-    with RawServer(answers(_ANSWER)) as meta:
+    shop = MediaHost()
+    stop = serving(shop)
+    asked = orjson.dumps(body).replace(_LINKED.encode(), shop.put("/a.png").encode())
+    with RawServer(_meta) as meta:
         settings.SANDBOX_URL = meta.url("")
-        _post(party, dialect, body)
-    (request,) = meta.requests
+        _post(party, dialect, orjson.loads(asked))
+    stop()
+    *uploads, request = meta.requests
+    assert bool(uploads) is (shop.asked.total() == 1)
     line, content = request.split(b"\r\n", 1)[0], request.partition(b"\r\n\r\n")[2]
     masked, count = re.subn(rb'("biz_opaque_callback_data":")[^"]+', rb"\1id", content)
     assert count == 1

@@ -64,6 +64,23 @@ def test_a_body_with_zero_bytes_and_a_large_one_arrive_whole() -> None:
     assert b"\r\nExpect" not in server.requests[0].partition(b"\r\n\r\n")[0]
 
 
+def test_requests_of_one_kind_in_a_row_each_send_what_is_their_own() -> None:
+    """A handle keeps what they have in common; nothing of one may show in the next."""
+    asked = [("/1", b"one", "a"), ("/2", b"three", "a"), ("/2", b"4", "b"), ("/3", None, "b")]
+
+    with RawServer(keeps_alive(OK)) as server:
+        for path, body, mark in asked:
+            method = "POST" if body else "GET"
+            fetch(server.url(path), method=method, headers={"X-Mark": mark}, body=body, guard=None)
+
+    for request, (path, body, mark) in zip(server.requests, asked, strict=True):
+        head, _, sent = request.partition(b"\r\n\r\n")
+        assert head.startswith(f"{'POST' if body else 'GET'} {path} HTTP/1.1\r\n".encode())
+        assert f"\r\nX-Mark: {mark}".encode() in head
+        assert (b"Content-Length" in head) == (body is not None)
+        assert sent == (body or b"")
+
+
 def test_the_answer_has_status_lower_case_headers_body_and_duration() -> None:
     answer = (
         b"HTTP/1.1 418 Teapot\r\nX-One: 1\r\nx-many: a\r\nX-Many:  b \r\nContent-Length: 3\r\n\r\n\x00\xffz"
