@@ -1,5 +1,6 @@
 """Messages, both ways, and what belongs to them."""
 
+from messaging.models.budgets import PairBudget, Throughput
 from messaging.models.figures import HourlyFigure
 from messaging.models.media import MediaFile, MediaUpload
 from messaging.models.messages import (
@@ -11,10 +12,8 @@ from messaging.models.messages import (
     Message,
     MessageContent,
     MetaEvent,
-    PairBudget,
     ServiceWindow,
     StatusReport,
-    Throughput,
 )
 from messaging.models.polls import Poll, PollVote, SendSlot
 from messaging.models.views import SavedView
