@@ -23,6 +23,15 @@ _TYPES = [WebhookEndpoint.Type.GOSENDAPI_EVENTS.value, WebhookEndpoint.Type.META
 _SCHEDULES = [WebhookEndpoint.Schedule.DEFAULT.value, WebhookEndpoint.Schedule.EXTENDED.value]
 
 
+class TrueOrFalse(serializers.BooleanField):
+    """JSON's own two words; DRF's field takes 0, "no" and a dozen more, which the document does not."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if data is not True and data is not False:
+            self.fail("invalid", input=data)
+        return data
+
+
 class WebhookIn(serializers.Serializer[Any]):
     """A webhook as it is asked for; a change takes any of these but the number."""
 
@@ -40,7 +49,7 @@ class WebhookIn(serializers.Serializer[Any]):
         help_text="Meta's id of a number, or ours: the webhook hears its messages. Without it: the project.",
     )
     type = serializers.ChoiceField(choices=_TYPES, required=False)
-    enabled = serializers.BooleanField(required=False)
+    enabled = TrueOrFalse(required=False)
     retry_schedule = serializers.ChoiceField(choices=_SCHEDULES, required=False)
 
 

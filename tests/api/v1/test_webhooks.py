@@ -143,6 +143,7 @@ def test_a_project_level_webhook_has_no_number(acme: Caller) -> None:
         ({"type": "kapso"}, 400, "INVALID_FIELD", "type"),
         ({"type": "meta_raw", "events": []}, 400, "MISSING_REQUIRED_FIELD", "phone_number_id"),
         ({"enabled": "perhaps"}, 400, "INVALID_FIELD", "enabled"),
+        ({"enabled": 0}, 400, "INVALID_FIELD", "enabled"),
         ({"retry_schedule": "never"}, 400, "INVALID_FIELD", "retry_schedule"),
     ],
 )
