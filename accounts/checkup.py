@@ -201,7 +201,7 @@ def _webhooks(checkup: Checkup, client: GraphClient, waba_id: str, app_id: str) 
         checkup.add("webhooks", "Meta posts the account's callbacks to the token's app.")
     else:
         says = "Meta posts this account's callbacks to " + (", ".join(apps) or "nobody") + "."
-        cure = "Subscribe the app to the account (POST /{WABA}/subscribed_apps; the console has a button)."
+        cure = "Subscribe the app: POST /{account id}/subscribed_apps at Graph, with this token."
         checkup.add("webhooks", says, cure=cure)
 
 

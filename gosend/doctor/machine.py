@@ -88,7 +88,7 @@ def storage() -> Iterator[Finding]:
         name = default_storage.save("doctor", ContentFile(b"well"))
         default_storage.delete(name)
     except OSError as error:
-        cure = "Give the user that runs GoSend the right to write there, or set MEDIA_ROOT to another folder."
+        cure = "Give the user that runs GoSend the right to write there, or set VAR_DIR to another."
         yield ill("files", f"Files that customers send cannot be kept: {error.strerror or error}.", cure)
         return
     yield well("files", "Files that customers send can be kept.")
@@ -97,22 +97,14 @@ def storage() -> Iterator[Finding]:
 def public_address() -> Iterator[Finding]:
     """Whether our own door answers where Meta is told to find it."""
     try:
-        answer = http.fetch(
-            method="GET",
-            url=f"{settings.PUBLIC_URL}/health/live",
-            headers={},
-            body=None,
-            timeout_seconds=_HTTP_SECONDS,
-            max_bytes=_BODY_BYTES,
-            guard=None,
-        )
+        answer = _get(f"{settings.PUBLIC_URL}/healthz")
     except http.Failed as failed:
         cure = "Start the web server, point the domain and the proxy at it, and check PUBLIC_URL."
         yield ill("public address", f"{settings.PUBLIC_URL} does not answer: {failed}.", cure)
         return
     if answer.status != 200:
         cure = "Another server answers there: point the proxy at GoSend, with the path unchanged."
-        yield ill("public address", f"{settings.PUBLIC_URL}/health/live answers {answer.status}.", cure)
+        yield ill("public address", f"{settings.PUBLIC_URL}/healthz answers {answer.status}.", cure)
         return
     yield well("public address", f"{settings.PUBLIC_URL} leads here.")
     if urlsplit(settings.PUBLIC_URL).scheme == "http":
@@ -122,15 +114,7 @@ def public_address() -> Iterator[Finding]:
 def meta_reached() -> Iterator[Finding]:
     """Whether Meta can be reached, and what its clock says: signatures and tokens go by it."""
     try:
-        answer = http.fetch(
-            method="GET",
-            url=f"{settings.META_GRAPH_URL}/{settings.META_GRAPH_VERSION}/",
-            headers={},
-            body=None,
-            timeout_seconds=_HTTP_SECONDS,
-            max_bytes=_BODY_BYTES,
-            guard=None,
-        )
+        answer = _get(f"{settings.META_GRAPH_URL}/{settings.META_GRAPH_VERSION}/")
     except http.Failed as failed:
         cure = "Let this machine out to graph.facebook.com:443 (firewall, DNS, proxy), or use test keys only."
         yield ill("meta", f"{settings.META_GRAPH_URL} cannot be reached: {failed}.", cure)
@@ -141,6 +125,19 @@ def meta_reached() -> Iterator[Finding]:
     except (TypeError, ValueError):
         return
     yield from _compared("Meta", time.time() - theirs, "clock")
+
+
+def _get(url: str) -> http.Response:
+    """Fetch an address of our own choice; raises http.Failed."""
+    return http.fetch(
+        method="GET",
+        url=url,
+        headers={},
+        body=None,
+        timeout_seconds=_HTTP_SECONDS,
+        max_bytes=_BODY_BYTES,
+        guard=None,
+    )
 
 
 def _compared(whose: str, drift: float, about: str) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 from pytest_django import Settings
+from pytest_django.live_server_helper import LiveServer
 
 from accounts import checkup
 from accounts.models import MetaApp
@@ -146,6 +147,13 @@ def test_redis_and_an_address_that_do_not_answer_are_told(settings: Settings) ->
 
     assert one(machine.broker, "redis").state is State.FAILED
     assert one(machine.public_address, "public address").state is State.FAILED
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_address_that_leads_here_is_well(live_server: LiveServer, settings: Settings) -> None:
+    settings.PUBLIC_URL = live_server.url
+
+    assert one(machine.public_address, "public address").state is State.OK
 
 
 def test_a_folder_that_cannot_be_written_is_told(settings: Settings) -> None:
