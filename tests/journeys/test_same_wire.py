@@ -28,6 +28,14 @@ _PERSON = {
     "name": {"formatted_name": "Ana", "first_name": "Ana"},
     "phones": [{"phone": "+5491140123456", "type": "CELL", "wa_id": "5491140123456"}],
 }
+_OTHER = {
+    "name": {"formatted_name": "Ben", "first_name": "Ben"},
+    "phones": [{"phone": "+4917012345678", "type": "CELL", "wa_id": "4917012345678"}],
+}
+_VCARDS = "\n".join(
+    f"BEGIN:VCARD\nVERSION:3.0\nFN:{name}\nTEL;type=CELL;waid={digits}:+{digits}\nEND:VCARD"
+    for name, digits in (("Ana", "5491140123456"), ("Ben", "4917012345678"))
+)
 _ROWS = [{"id": str(n), "title": f"Row {n}"} for n in range(4)]
 _OFFER = {
     "name": "offer",
@@ -102,6 +110,40 @@ _SAME: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]] =
         {"type": "contacts", "contacts": [_PERSON]},
         {"type": "contact", "contact": {"name": "Ana", "phone": "+5491140123456"}},
     ),
+    "contacts by vCard": (
+        {"type": "contacts", "contacts": [_PERSON, _OTHER]},
+        {"type": "contacts", "contacts": [_PERSON, _OTHER]},
+        {"type": "contact", "contact": [{"vcard": _VCARDS}]},
+    ),
+    "flow": (
+        {
+            "type": "interactive",
+            "interactive": {
+                "type": "flow",
+                "body": {"text": "Fill in"},
+                "action": {
+                    "name": "flow",
+                    "parameters": {
+                        "flow_message_version": "3",
+                        "flow_id": "4711",
+                        "flow_cta": "Open",
+                        "flow_action": "navigate",
+                        "flow_action_payload": {"screen": "START"},
+                    },
+                },
+            },
+        },
+        {"type": "flow", "body": "Fill in", "flow_id": "4711", "first_screen": "START"},
+        None,
+    ),
+    **{
+        kind: (
+            {"type": kind, kind: {"id": _FILE["id"]}},
+            {"type": kind, "media_id": _FILE["id"]},
+            {"type": kind, "media": {"id": _FILE["id"]}},
+        )
+        for kind in ("video", "audio", "sticker")
+    },
     "image": (
         {"type": "image", "image": _FILE},
         {"type": "image", "media_id": _FILE["id"], "caption": "Look"},
@@ -135,7 +177,7 @@ _SAME: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]] =
     "reaction taken back": (
         {"type": "reaction", "reaction": {"message_id": _ASKED, "emoji": ""}},
         {"emoji": ""},
-        None,  # a DELETE there
+        {"emoji": None},  # a DELETE there
     ),
 }
 
@@ -169,7 +211,9 @@ def _post(party: Party, dialect: str, body: dict[str, Any]) -> None:
     elif "template_name" in body:
         path = "/api/messages/template?async=false"
     _, key = keys.mint(tenant=party.tenant, label="x", environment="test", dialect=ApiKey.Dialect(dialect))
-    answer = Client().post(path, orjson.dumps(body | more), "application/json", headers={"X-API-Key": key})
+    content = orjson.dumps(body | more)
+    ask = Client().delete if body.get("emoji", "") is None else Client().post
+    answer = ask(path, content, "application/json", headers={"X-API-Key": key})
     assert answer.status_code in (200, 201), answer.content
 
 
