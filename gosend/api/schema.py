@@ -130,6 +130,10 @@ def query(
     return OpenApiParameter(name, shape, OpenApiParameter.QUERY, description=description)
 
 
+# A text for which an empty one counts as none.
+MAYBE_EMPTY = {"type": "string"}
+
+
 def inside(name: str, description: str) -> OpenApiParameter:
     """A parameter inside the path."""
     return OpenApiParameter(name, str, OpenApiParameter.PATH, description=description)

@@ -72,8 +72,10 @@ class ContactList(envelope.WhatomateView):
         tags=["Contacts"],
         parameters=[
             *paging.PARAMETERS,
-            schema.query("search", "Part of a name or of a number."),
-            schema.query("tags", "Tags, between commas: contacts that have any of them."),
+            schema.query("search", "Part of a name or of a number.", shape=schema.MAYBE_EMPTY),
+            schema.query(
+                "tags", "Tags, between commas: contacts that have any of them.", shape=schema.MAYBE_EMPTY
+            ),
         ],
         responses=envelope.answers(ContactPage),
     )

@@ -62,11 +62,13 @@ class TemplateList(envelope.WhatomateView):
         tags=["Templates"],
         parameters=[
             *paging.PARAMETERS,
-            schema.query("status", "Only this status; `DELETED` ones are left out otherwise."),
-            schema.query("category", "Only this category."),
-            schema.query("account", "Only templates of this WhatsApp account."),
-            schema.query("search", "Part of the name."),
-            schema.query("language", "Only this language, such as `en_US`."),
+            schema.query(
+                "status", "Only this status; `DELETED` ones are left out otherwise.", shape=schema.MAYBE_EMPTY
+            ),
+            schema.query("category", "Only this category.", shape=schema.MAYBE_EMPTY),
+            schema.query("account", "Only templates of this WhatsApp account.", shape=schema.MAYBE_EMPTY),
+            schema.query("search", "Part of the name.", shape=schema.MAYBE_EMPTY),
+            schema.query("language", "Only this language, such as `en_US`.", shape=schema.MAYBE_EMPTY),
         ],
         responses=envelope.answers(TemplatePage, 404, 409),
     )
