@@ -15,7 +15,7 @@ MAX_PER_PAGE = 100
 # Counting stops here: an exact total of a large tenant would cost more than the page.
 MAX_COUNTED = 10_000
 # OFFSET walks over every row before the page; deeper than this only a cursor goes.
-MAX_OFFSET = 10_000_000
+MAX_PAGE = 100_000
 _MAX_DIGITS = 100
 
 Row = TypeVar("Row", bound=Model)
@@ -36,19 +36,16 @@ def take(request: Request, queryset: QuerySet[Row]) -> Page[Row]:
     """
     per_page = min(_number(request, "per_page", DEFAULT_PER_PAGE), MAX_PER_PAGE)
     page = _number(request, "page", 1)
+    require_reachable(page)
     cursor = request.query_params.get("cursor")
     counted = queryset.order_by()[: MAX_COUNTED + 1].values("pk")
     total = counted.count()
     wanted = queryset.order_by("-pk")
+    start = 0
     if cursor is not None:
         wanted = wanted.filter(pk__lt=cursors.read("v1", cursor))
-        start = 0
     else:
         start = (page - 1) * per_page
-        if start > MAX_OFFSET:
-            raise errors.InvalidField(
-                "page is too deep; follow the cursor instead", details={"field": "page"}
-            )
     if start:
         # Only the index is walked up to the page; rows are fetched for the page itself.
         deep = wanted.values("pk")[start : start + per_page + 1]
@@ -63,6 +60,15 @@ def take(request: Request, queryset: QuerySet[Row]) -> Page[Row]:
         headers["X-Page"] = str(page)
     headers |= _links(request, rows, per_page=per_page, page=None if cursor is not None else page)
     return Page(rows[:per_page], headers)
+
+
+def require_reachable(page: int) -> None:
+    """Refuse a page that no list goes to, also where a cursor makes it meaningless."""
+    if page > MAX_PAGE:
+        raise errors.InvalidField(
+            f"page goes to {MAX_PAGE}; narrow the list, or follow its cursor instead",
+            details={"field": "page", "limit": MAX_PAGE},
+        )
 
 
 def _links(request: Request, rows: list[Row], *, per_page: int, page: int | None) -> dict[str, str]:

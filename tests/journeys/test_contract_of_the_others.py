@@ -59,19 +59,16 @@ def test_whatomates(client_of: Client, settings: Settings, tmp_path: Path) -> No
     template = factories.TemplateFactory.create(
         tenant=number.tenant, business_account=number.business_account
     )
-    ids = {
+    cursor = uuids.write(uuids.MESSAGE, message.pk)
+    ids: dict[str, list[str]] = {
         "account_id": [uuids.write(uuids.ACCOUNT, number.pk)],
         "contact_id": [uuids.write(uuids.CONTACT, contact.pk)],
-        "message_id": [uuids.write(uuids.MESSAGE, message.pk)],
+        "message_id": [cursor],
         "template_id": [uuids.write(uuids.TEMPLATE, template.pk)],
     }
 
     fuzz.require_kept(
-        fuzz.served(
-            client_of.base_url,
-            "whatomate",
-            **dict.fromkeys(("before", "after", "before_id"), ids["message_id"][0]),
-        ),
+        fuzz.served(client_of.base_url, "whatomate", before=cursor, after=cursor, before_id=cursor),
         tmp_path,
         config=fuzz.config(
             tmp_path,
@@ -109,9 +106,9 @@ def test_the_session_gateways(client_of: Client, settings: Settings, tmp_path: P
     for shape in document["components"]["schemas"].values():
         if "to" in shape.get("properties", {}):
             shape["properties"]["to"] = {"type": "string", "enum": _PHONES}
-    ids = {
+    ids: dict[str, list[str]] = {
         "session_id": [number.phone_number_id],
-        "message_id": [message.wamid, str(other.pk)],
+        "message_id": [str(message.pk), str(other.pk)],
         "webhook_id": hooks,
         "delivery_id": [str(delivery.pk)],
         "media_id": [str(file.pk)],

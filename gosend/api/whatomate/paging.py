@@ -18,7 +18,7 @@ Row = TypeVar("Row", bound=Model)
 PARAMETERS = [
     OpenApiParameter(
         "page",
-        {"type": "integer", "minimum": 1, "maximum": 100_000},
+        {"type": "integer", "minimum": 1, "maximum": pages.MAX_PAGE},
         OpenApiParameter.QUERY,
         description="From 1.",
     ),
@@ -46,8 +46,7 @@ class Place:
 def asked(request: TenantRequest) -> Place:
     """Read `page` and `limit`, or refuse them by name."""
     place = Place(_number(request, "page", 1), min(_number(request, "limit", DEFAULT_LIMIT), MAX_LIMIT))
-    if place.start > pages.MAX_OFFSET:
-        raise errors.InvalidField("page is too deep", details={"field": "page"})
+    pages.require_reachable(place.page)
     return place
 
 
