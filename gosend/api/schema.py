@@ -20,8 +20,9 @@ from gosend.api import json, samples, view
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One of the APIs: where its map lies, and how a key is sent."""
+    """One of the APIs: what it is called, where its map lies, and how a key is sent."""
 
+    title: str
     prefix: str
     urls: str
     description: str
@@ -31,18 +32,21 @@ class Dialect:
 _IN_HEADER = {"ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
 DIALECTS = {
     "v1": Dialect(
+        "GoSend",
         "v1/",
         "gosend.api.v1.urls",
         "Send WhatsApp messages, and learn what became of them.",
         _IN_HEADER,
     ),
     "whatomate": Dialect(
+        "Whatomate",
         "api/",
         "gosend.api.whatomate.urls",
         "Whatomate's Messages API, and what a client of it needs around it.",
         _IN_HEADER,
     ),
     "sessions": Dialect(
+        "Session gateway",
         "api/v1/",
         "gosend.api.sessions.urls",
         "The session gateway's API, on WhatsApp's Cloud API: a session is a phone number.",
