@@ -50,7 +50,9 @@ DIALECTS = {
         "api/v1/",
         "gosend.api.sessions.urls",
         "The session gateway's API, on WhatsApp's Cloud API: a session is a phone number.",
-        {"Bearer": {"type": "http", "scheme": "bearer", "description": "A key that begins with wa_."}},
+        # Either of the two.
+        {"Bearer": {"type": "http", "scheme": "bearer", "description": "A key that begins with wa_."}}
+        | _IN_HEADER,
     ),
 }
 _components: dict[str, dict[str, Any]] = {}
@@ -132,6 +134,11 @@ def query(
 ) -> OpenApiParameter:
     shape = shape or ({"type": "string", "enum": allowed} if allowed else {"type": "string", "minLength": 1})
     return OpenApiParameter(name, shape, OpenApiParameter.QUERY, description=description)
+
+
+def optional(name: str, description: str) -> OpenApiParameter:
+    """A parameter of the query that says nothing when it is empty."""
+    return query(name, description, shape={"type": "string"})
 
 
 def inside(name: str, description: str) -> OpenApiParameter:

@@ -22,6 +22,6 @@ def test_the_reference_shows_all_three_documents(browser: Chrome, live_server: L
         browser.get("about:blank")
         browser.get(f"{live_server.url}/docs?api={slug}")
 
-        WebDriverWait(browser, 30).until(lambda page: words in page.execute_script(text))
+        WebDriverWait(browser, 30).until(lambda page, words=words: words in page.execute_script(text))
         assert [other for other in SHOWN.values() if other in browser.execute_script(text)] == [words]
         assert set(browser.execute_script(hosts)) == {live_server.url.removeprefix("http://")}

@@ -36,7 +36,8 @@ class Contract:
     """Which document, and what a stranger to the API could not guess."""
 
     name: str
-    key: str
+    # The header that carries the key.
+    auth: str
     ids: Ids
     # Operation → the name of the id that it takes away or changes, of which it gets one of its own.
     destructive: Mapping[str, str] = field(default_factory=dict)
@@ -65,7 +66,7 @@ def hold(contract: Contract, client: Client, folder: Path) -> None:
             "run",
             str(file),
             f"--url={client.base_url}",
-            f"--header=X-API-Key: {contract.key}",
+            f"--header={contract.auth}",
             "--continue-on-failure",
             "--generation-database=none",
             "--request-timeout=10",

@@ -86,7 +86,7 @@ def test_nothing_that_is_sent_breaks_what_the_native_document_says(
 
     native = contract.Contract(
         name="v1",
-        key=client_of.key,
+        auth=f"X-API-Key: {client_of.key}",
         ids=standing,
         destructive={
             "DELETE /v1/webhooks/{webhook_id}": "webhook_id",

@@ -84,7 +84,7 @@ def test_nothing_that_is_sent_breaks_what_whatomates_document_says(client_of: Cl
 
     whatomate = contract.Contract(
         name="whatomate",
-        key=_key(client_of, ApiKey.Dialect.WHATOMATE),
+        auth=f"X-API-Key: {_key(client_of, ApiKey.Dialect.WHATOMATE)}",
         ids={
             "contact_id": contacts,
             "message_id": [uuids.write(uuids.MESSAGE, message.pk)],
@@ -128,7 +128,7 @@ def test_nothing_that_is_sent_breaks_what_the_session_gateways_document_says(
 
     sessions = contract.Contract(
         name="sessions",
-        key=key,
+        auth=f"Authorization: Bearer {key}",
         ids={
             "session_id": [client_of.number.phone_number_id],
             "message_id": [str(message.pk), *polls],

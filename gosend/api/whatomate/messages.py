@@ -59,7 +59,7 @@ class ContactMessages(sends.SendView):
             OpenApiParameter(
                 "before_id", _ANY_ID, OpenApiParameter.QUERY, description="The same as `before`."
             ),
-            schema.query("account", "Only messages on this WhatsApp account."),
+            schema.optional("account", "Only messages on this WhatsApp account."),
         ],
         responses=envelope.answers(MessagePage, 404, 409),
     )
