@@ -138,7 +138,7 @@ def query(
 
 def optional(name: str, description: str) -> OpenApiParameter:
     """A parameter of the query that says nothing when it is empty."""
-    return query(name, description, shape={"type": "string"})
+    return query(name, description, shape={"type": "string", "pattern": "^[^\\u0000]*$"})
 
 
 def inside(name: str, description: str) -> OpenApiParameter:

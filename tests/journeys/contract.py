@@ -44,7 +44,10 @@ class Contract:
     # A file has whatever type it has; the document would have to say */*, which client generators refuse.
     downloads: Sequence[str] = ()
     adapt: Callable[[dict[str, Any]], None] = lambda _document: None
-    cursor: str = ""
+    # Name in the query → a value that is one: a cursor, a message.
+    queries: Mapping[str, str] = field(default_factory=dict)
+    # Operations with an id in their path that has a form of its own, so that a wrong one is a 400.
+    spelled: Sequence[str] = ()
     least_operations: int = 8
     seconds: int = 20
 
@@ -87,8 +90,7 @@ def hold(contract: Contract, client: Client, folder: Path) -> None:
 def _config(contract: Contract) -> str:
     """Ids that exist, most of the time: then a path does not end at the 404."""
     lines = ["[parameters]"]
-    if contract.cursor:
-        lines.append(f'"query.cursor" = "{contract.cursor}"')
+    lines += [f'"query.{name}" = "{value}"' for name, value in contract.queries.items()]
     lines += [_known(name, name) for name in contract.ids]
     for name, ids in contract.ids.items():
         lines += [f"[dictionaries.{name}]", f"values = {json.dumps(list(ids[:1]))}"]
@@ -98,6 +100,11 @@ def _config(contract: Contract) -> str:
     for operation in contract.downloads:
         lines += ["[[operations]]", f'include-name = "{operation}"']
         lines.append("checks.content_type_conformance.enabled = false")
+    for operation in contract.spelled:
+        lines += ["[[operations]]", f'include-name = "{operation}"']
+        lines.append(
+            'checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "404", "409", "410", "422"]'
+        )
     for operation, name in contract.destructive.items():
         lines += ["[[operations]]", f'include-name = "{operation}"']
         lines.append(f"parameters = {{ {_known(name, f'{name}_to_spoil')} }}")

@@ -95,7 +95,7 @@ def test_nothing_that_is_sent_breaks_what_the_native_document_says(
         },
         downloads=["GET /v1/media/{media_id}"],
         adapt=able_to_send,
-        cursor="djE6MQ",  # a cursor before the first row
+        queries={"cursor": "djE6MQ"},  # a cursor before the first row
         seconds=40,
     )
     contract.hold(native, client_of, tmp_path)

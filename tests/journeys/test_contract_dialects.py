@@ -9,7 +9,7 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 from pytest_django import Settings
 
-from accounts import keys
+from accounts import keys, tenants
 from accounts.models import ApiKey
 from gosend.api.whatomate import uuids
 from gosend.demo.receiver import Receiver
@@ -81,6 +81,7 @@ def test_nothing_that_is_sent_breaks_what_whatomates_document_says(client_of: Cl
                         fields["contact_id"] = {"type": "string", "enum": contacts}
                     if "template_name" in fields:
                         fields["template_name"] = {"type": "string", "enum": ["hello"]}
+                        fields["template_params"]["examples"] = [{"name": "John"}]
 
     whatomate = contract.Contract(
         name="whatomate",
@@ -92,6 +93,7 @@ def test_nothing_that_is_sent_breaks_what_whatomates_document_says(client_of: Cl
             "account_id": [uuids.write(uuids.ACCOUNT, client_of.number.pk)],
         },
         downloads=["GET /api/media/{message_id}"],
+        queries=dict.fromkeys(("before", "after", "before_id"), uuids.write(uuids.MESSAGE, message.pk)),
         adapt=able_to_send,
     )
     contract.hold(whatomate, client_of, tmp_path)
@@ -114,7 +116,10 @@ def test_nothing_that_is_sent_breaks_what_the_session_gateways_document_says(
     hook = {"url": f"http://127.0.0.1:{receiver.server_port}/hook", "events": ["*"]}
     hooks = [made("/api/v1/webhooks", hook)["id"] for _ in range(2)]
     poll = {"type": "poll", "to": JIDS[0], "name": "Lunch?", "options": ["Pizza", "Sushi"]}
-    polls = [made(f"{session}/messages", poll)["outboxId"]]
+    sent = made(f"{session}/messages", poll)["outboxId"]
+    waiting = {"type": "text", "to": JIDS[1], "text": "Hello"}
+    queued = made(f"{session}/messages?async=true", waiting)["outboxId"]
+    stopped = tenants.add_sandbox(tenant=client_of.number.tenant)
     delivery = factories.DeliveryFactory.create(
         tenant=client_of.number.tenant,
         endpoint=client_of.number.tenant.webhook_endpoints.get(pk=int(hooks[0].removeprefix("wh_"))),
@@ -130,8 +135,8 @@ def test_nothing_that_is_sent_breaks_what_the_session_gateways_document_says(
         name="sessions",
         auth=f"Authorization: Bearer {key}",
         ids={
-            "session_id": [client_of.number.phone_number_id],
-            "message_id": [str(message.pk), *polls],
+            "session_id": [client_of.number.phone_number_id, stopped.phone_number_id],
+            "message_id": [str(message.pk), sent, queued],
             "chat_id": JIDS[:1],
             "webhook_id": hooks,
             "delivery_id": [str(delivery.pk)],
@@ -140,11 +145,16 @@ def test_nothing_that_is_sent_breaks_what_the_session_gateways_document_says(
         destructive={
             "DELETE /api/v1/webhooks/{webhook_id}": "webhook_id",
             "PATCH /api/v1/webhooks/{webhook_id}": "webhook_id",
+            "POST /api/v1/sessions/{session_id}:stop": "session_id",
+            "PATCH /api/v1/sessions/{session_id}": "session_id",
+            "PATCH /api/v1/sessions/{session_id}/messages/{message_id}": "message_id",
+            "DELETE /api/v1/sessions/{session_id}/messages/{message_id}": "message_id",
             "GET /api/v1/sessions/{session_id}/messages/{message_id}/poll": "message_id",
             "POST /api/v1/sessions/{session_id}/messages/{message_id}/vote": "message_id",
         },
         downloads=["GET /api/v1/media/{media_id}"],
         adapt=able_to_send,
-        cursor="czE6MQ",  # a cursor before the first row
+        spelled=["GET /api/v1/sessions/{session_id}/chats/{chat_id}/messages"],
+        queries={"cursor": "czE6MQ"},  # a cursor before the first row
     )
     contract.hold(sessions, client_of, tmp_path)
