@@ -24,7 +24,7 @@ PARAMETERS = [
     ),
     OpenApiParameter(
         "limit",
-        {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT},
+        {"type": "integer", "minimum": 1},
         OpenApiParameter.QUERY,
         description=f"{DEFAULT_LIMIT} by default; more than {MAX_LIMIT} counts as {MAX_LIMIT}.",
     ),
