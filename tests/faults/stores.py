@@ -25,6 +25,7 @@ def refused(run: Run) -> None:
     with run.world(workers=1) as world:
         number = world.acme.numbers[0]
         for what, code in _REFUSALS.items():
+            world.drain(seconds=60 * run.slack)  # a job that ends meanwhile would be missed
             before = _stored(world)
             world.sql(_REFUSE.format(code=code))
             body, key = text_body(number, run.person()), f"refused-{code}"

@@ -159,17 +159,19 @@ class Web:
                 os.kill(pid, signal.SIGKILL)
         return bool(pid)
 
+    def has_ended(self) -> bool:
+        """Whether granian itself is gone; it gives up when a worker dies soon after it was started."""
+        return self.process is not None and self.process.poll() is not None
+
     def stop(self, *, how: signal.Signals = signal.SIGKILL) -> None:
+        """End it, and every process of its session: one that was just being started would serve on."""
         if self.process is None:
             return
-        with contextlib.suppress(psutil.Error):
-            family = psutil.Process(self.process.pid).children(recursive=True)
+        if self.process.poll() is None:
             self.process.send_signal(how)
             self.process.wait(40)
-            for child in family:
-                with contextlib.suppress(psutil.Error):
-                    child.kill()
-        self.process.wait(40)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process = None
 
 
