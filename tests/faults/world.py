@@ -277,6 +277,24 @@ class World:
                     raise
                 time.sleep(0.1)
 
+    def advance(self, seconds: float) -> None:
+        """Let time pass: what is stored of messages and webhooks is so much older from now on.
+
+        Call it while no claim is held: a lease would end with it.
+        """
+        columns = self.sql(
+            """SELECT table_name, string_agg(format('%%1$I = %%1$I - make_interval(secs => %%2$s)',
+                                                    column_name, %s::text), ', ')
+                 FROM information_schema.columns JOIN pg_class ON relname = table_name AND relkind = 'r'
+                WHERE table_schema = 'public' AND data_type = 'timestamp with time zone'
+                  AND (table_name LIKE 'messaging_%%' OR table_name LIKE 'webhooks_app_%%')
+                GROUP BY table_name""",
+            [seconds],
+        )
+        statements = [f"UPDATE {table} SET {changes}" for table, changes in columns]  # noqa: S608 -- our own names
+        with psycopg.connect(self.postgres.url) as connection:  # all of it, or none
+            connection.execute(";".join(statements))
+
     def count(self, query: str, parameters: Sequence[Any] = ()) -> int:
         return int(self.sql(query, parameters)[0][0])
 
@@ -334,7 +352,9 @@ class World:
     def subscribe(
         self, number: str, *events: str, path: str = "/hook", api: Api | None = None
     ) -> dict[str, Any]:
-        body = {"url": self.receiver.url(path), "type": "gosendapi_events", "phone_number_id": number}
+        """Have events of a number, or of the whole project where none is named, posted to the receiver."""
+        body: dict[str, Any] = {"url": self.receiver.url(path), "type": "gosendapi_events"}
+        body |= {"phone_number_id": number} if number else {}
         made = (api or self.api).call("POST", "/v1/webhooks", body={**body, "events": list(events)})
         assert made.status_code == 201, made.text
         endpoint: dict[str, Any] = made.json()
