@@ -21,10 +21,9 @@ _EXPIRES = 30
 # Seconds for which a broker that failed is left alone. A frozen one costs a socket's timeout per
 # ring, which nobody who accepts a message should pay again and again.
 _PAUSE_SECONDS = 5.0
-# A ring that took longer found a slow broker: that one is left alone for so many times as long, so that
-# few callers wait for it.
+# A ring that took longer found a slow broker: for so many times as long a thread rings in the callers' place.
 _SLOW_SECONDS = 0.25
-_SLOW_PAUSES = 5.0
+_SLOW_TIMES = 5.0
 # Seconds within which a process rings one bell once: at once, and again at the end if asked meanwhile.
 _INTERVAL_SECONDS = 0.1
 _MAX_BELLS = 10_000
@@ -34,6 +33,7 @@ _MAX_BELLS = 10_000
 class _Broker:
     is_broken: bool = False
     pause_until: float = -math.inf
+    slow_until: float = -math.inf
 
 
 @lru_cache(maxsize=8)
@@ -81,10 +81,10 @@ class _Bells:
             wait = self._rung_at.get(bell, -math.inf) + _INTERVAL_SECONDS - now
             if wait <= 0:
                 self._note(bell, now)
-        if wait <= 0:
+        if wait <= 0 and now >= _broker(str(_app().conf.broker_url)).slow_until:
             _send(_app(), bell)
         else:
-            self.ring_after(bell, wait)
+            self.ring_after(bell, max(0.0, wait))
 
     def ring_after(self, bell: _Bell, seconds: float) -> None:
         with self._lock:
@@ -126,14 +126,14 @@ def _send(app: Celery, bell: _Bell) -> None:
         return
     if broker.is_broken:  # one caller tries, the others still pass by
         broker.pause_until = time.monotonic() + _PAUSE_SECONDS
-    started = time.monotonic()
+    began = time.monotonic()
     try:
         app.send_task(
             bell.task, kwargs=dict(bell.arguments), retry=False, ignore_result=True, expires=_EXPIRES
         )
-        took = time.monotonic() - started
-        broker.is_broken = took > _SLOW_SECONDS
-        broker.pause_until = time.monotonic() + _SLOW_PAUSES * took if broker.is_broken else -math.inf
+        broker.is_broken, broker.pause_until = False, -math.inf
+        if (took := time.monotonic() - began) > _SLOW_SECONDS:
+            broker.slow_until = time.monotonic() + _SLOW_TIMES * took
     except Exception as error:  # whatever the broker's library raises, the row is already kept
         broker.is_broken, broker.pause_until = True, time.monotonic() + _PAUSE_SECONDS
         metrics.REDIS_FAILURES.add("doorbell")
