@@ -93,7 +93,7 @@ def _recover(run: Run, world: World, endpoint_id: str) -> None:
     told_of: dict[str, Any] = {}
 
     def is_done() -> bool:
-        told_of.update(world.api.get(f"{path}/replay/{ordered.json()['id']}"))
+        told_of.update(world.api.get(f"{path}/replays/{ordered.json()['id']}"))
         return bool(told_of["status"] == "done")
 
     wait_until(is_done, seconds=60 * run.slack, what="all that it missed is delivered", every=0.3)

@@ -3,6 +3,7 @@
 import heapq
 import http.client
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -28,14 +29,22 @@ class Posting:
     seconds: float
 
 
-class PostOffice(ThreadingHTTPServer):
+class _Server(ThreadingHTTPServer):
+    """A client that was killed leaves its connection as it is: nothing to tell of."""
+
+    daemon_threads = True
+    request_queue_size = 512
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+
+class PostOffice(_Server):
     """Takes the sandbox's callbacks at once and carries them to our door, as Meta does: until it says 200.
 
     While it holds, nothing is carried; what `drops` says is forgotten for good.
     """
-
-    daemon_threads = True
-    request_queue_size = 512
 
     def __init__(self, *, door: Callable[[], tuple[int, str]], carriers: int = 3) -> None:
         super().__init__(("127.0.0.1", 0), _Counter)
@@ -188,11 +197,8 @@ class _State:
     behaviours: dict[str, Behaviour] = field(default_factory=dict)
 
 
-class Receiver(ThreadingHTTPServer):
+class Receiver(_Server):
     """Keeps what it gets; each path answers as told, 200 by default."""
-
-    daemon_threads = True
-    request_queue_size = 512
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Hook)
