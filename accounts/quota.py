@@ -12,7 +12,7 @@ from accounts.models import ApiKey, KeyDay
 
 # A process draws a fiftieth of what is left, at most so many: it writes once for as many requests,
 # and what a process takes with it when it ends is little beside the day's limit.
-_SLICE = 20
+_SLICE = 100
 _SHARE = 50
 # A spent day is looked at again after so many seconds, for its limit may have been raised.
 _LOOK_AGAIN_SECONDS = 5.0

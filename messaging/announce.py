@@ -111,15 +111,21 @@ def conversation_created(*, conversation: Conversation, number: PhoneNumber, at:
     )
 
 
-def conversations_created(
-    *, conversations: Sequence[Conversation], number: PhoneNumber, at: datetime
-) -> None:
-    """`conversation.created` for each of several."""
-    events.publish_many(
-        number=number,
-        type="conversation.created",
-        occurred_at=at,
-        data=[{"conversation": _conversation(conversation)} for conversation in conversations],
+def conversations_created(*, conversations: Sequence[Conversation], at: datetime) -> None:
+    """`conversation.created` for each of several, whose numbers are known."""
+    numbers = {one.phone_number_id: one.phone_number for one in conversations}
+    sources = {pk: events.source_of(number) for pk, number in numbers.items()}
+    events.publish_all(
+        news=[
+            events.News(
+                sources[one.phone_number_id],
+                "conversation.created",
+                at,
+                {"conversation": _conversation(one)},
+            )
+            for one in conversations
+        ],
+        heard=events.audience(number_ids=numbers),
     )
 
 

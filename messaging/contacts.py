@@ -28,20 +28,6 @@ def find_or_create(
     return _complete(contact, phone=phone, user_id=user_id, name=name, username=username)
 
 
-def find_or_create_many(*, account: BusinessAccount, peers: Collection[str]) -> dict[str, Contact]:
-    """Return the account's contact for each recipient, digits or user id, in two or three queries."""
-    found = find_many(account=account, peers=peers)
-    missing = sorted(set(peers) - found.keys())  # in one order, so that two who insert do not block
-    if missing:
-        fresh = [
-            Contact(tenant_id=account.tenant_id, business_account=account, **{_key(peer): peer})
-            for peer in missing
-        ]
-        Contact.objects.bulk_create(fresh, ignore_conflicts=True)
-        found |= find_many(account=account, peers=missing)
-    return found
-
-
 def find_many(*, account: BusinessAccount, peers: Collection[str]) -> dict[str, Contact]:
     """Return the contacts that the account has among these recipients, digits or user ids."""
     of_account = Contact.objects.filter(business_account=account)

@@ -1,6 +1,5 @@
 """The 24-hour window: open it, extend it, ask it; and the record of the exchange beside it."""
 
-from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
@@ -65,39 +64,17 @@ def touch(
     return conversation, is_new
 
 
-def begin_many(*, number: PhoneNumber, contact_ids: Collection[int], at: datetime) -> list[Conversation]:
-    """See to it that each of these people has a running conversation; return those that are new.
-
-    The statements are as many for all; messages are counted by whoever stores them.
-    """
-    wanted = set(contact_ids)
-    found = _running(number, wanted)
-    stale = [one.pk for one in found.values() if one.last_message_at <= at - endings.LIFETIME]
-    expired = endings.expire(stale) if stale else set()
-    missing = wanted - {contact for contact, one in found.items() if one.pk not in expired}
-    if not missing:
-        return []
-    customer_id = number.business_account.customer_id
-    with connection.cursor() as cursor:
-        cursor.execute(_START_MANY, [number.tenant_id, customer_id, number.pk, at, at, sorted(missing)])
-        fresh = dict(cursor.fetchall())
-    return [
-        Conversation(id=pk, contact_id=contact_id, tenant_id=number.tenant_id, phone_number=number)
-        for contact_id, pk in sorted(fresh.items())
-    ]
-
-
-def _running(number: PhoneNumber, contact_ids: Collection[int]) -> dict[int, Conversation]:
-    """Lock them, so that no sweep ends one before it counts; in one order, as an update would not."""
+def _running(number: PhoneNumber, contact: Contact) -> Conversation | None:
+    """Lock it, so that no sweep ends it before the message counts."""
     rows = Conversation.objects.exclude(status=Conversation.Status.ENDED).filter(
-        phone_number=number, contact_id__in=list(contact_ids)
+        phone_number=number, contact=contact
     )
-    return {row.contact_id: row for row in rows.order_by("contact_id").select_for_update(no_key=True)}
+    return rows.select_for_update(no_key=True).first()
 
 
 def _open_one(number: PhoneNumber, contact: Contact) -> Conversation | None:
     """The conversation that still runs; one 24 hours without a message is ended here and now."""
-    conversation = _running(number, [contact.pk]).get(contact.pk)
+    conversation = _running(number, contact)
     if conversation is None or endings.expire([conversation.pk]):
         return None
     return conversation
@@ -109,7 +86,10 @@ def _start(number: PhoneNumber, contact: Contact, at: datetime) -> tuple[Convers
     with connection.cursor() as cursor:
         cursor.execute(_START, [number.tenant_id, customer_id, number.pk, contact.pk, at, at])
         is_new = cursor.fetchone() is not None
-    return _running(number, [contact.pk])[contact.pk], is_new
+    conversation = _running(number, contact)
+    if conversation is None:
+        raise Conversation.DoesNotExist("a conversation was neither begun nor found")
+    return conversation, is_new
 
 
 _START = """
@@ -119,14 +99,6 @@ INSERT INTO messaging_conversation
 VALUES (%s, %s, %s, %s, %s, %s, 'active', 0, '')
 ON CONFLICT (phone_number_id, contact_id) WHERE status <> 'ended' DO NOTHING
 RETURNING id
-"""
-_START_MANY = """
-INSERT INTO messaging_conversation
-       (tenant_id, customer_id, phone_number_id, contact_id, started_at, last_message_at,
-        status, messages_count, ended_reason)
-SELECT %s, %s, %s, contact_id, %s, %s, 'active', 0, '' FROM unnest(%s::bigint[]) AS contact_id
-ON CONFLICT (phone_number_id, contact_id) WHERE status <> 'ended' DO NOTHING
-RETURNING contact_id, id
 """
 _EXTEND = """
 INSERT INTO messaging_servicewindow AS held (phone_number_id, contact_id, expires_at)

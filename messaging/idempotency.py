@@ -89,19 +89,9 @@ def claim(once: Once, *, message_id: int | None = None) -> None:
     row past its lifetime, or abandoned, is taken over in place.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, [message_id, *parameters(once)[:-1]])
+        cursor.execute(_CLAIM, [message_id, *_scope(once), once.fingerprint.hex()])
         if cursor.fetchone() is None:
             raise in_progress()
-
-
-def parameters(once: Once | None, *, answered: int | None = None) -> list[str | None]:
-    """What `TAKE` is executed with, and behind it whether there is a key at all; all of it text."""
-    ages = [f"{LIFETIME.total_seconds():.0f}", f"{_ABANDONED.total_seconds():.0f}"]
-    status_code = None if answered is None else str(answered)
-    if once is None:
-        return [None, None, None, None, status_code, "f", *ages, "f"]
-    key = [str(once.tenant_id), once.environment, once.key, once.fingerprint.hex(), status_code]
-    return [*key, "t", *ages, "t"]
 
 
 def remember(once: Once, *, status_code: int, body: bytes) -> Stored:
@@ -125,22 +115,27 @@ def in_progress() -> InProgress:
     return InProgress("The first request with this Idempotency-Key is still running", retry_after=1)
 
 
-# Takes the key for the rows of `ready`, of which there is one at most where there is a key.
-TAKE = """
+# Takes the keys of those rows of `ready` that have one.
+TAKE = f"""
 INSERT INTO messaging_idempotentanswer AS held
        (tenant_id, environment, key, fingerprint, message_id, status_code, created_at)
-SELECT %s::bigint, %s::text, %s::text, decode(%s::text, 'hex'), ready.id, %s::smallint, statement_timestamp()
-  FROM ready WHERE %s::bool
+SELECT tenant_id, environment, key, decode(fingerprint, 'hex'), id, status_code, statement_timestamp()
+  FROM ready WHERE key IS NOT NULL
 ON CONFLICT (tenant_id, environment, key) DO UPDATE
    SET fingerprint = excluded.fingerprint, message_id = excluded.message_id,
        status_code = excluded.status_code, body = NULL, created_at = excluded.created_at
- WHERE held.created_at <= statement_timestamp() - make_interval(secs => %s::float)
+ WHERE held.created_at <= statement_timestamp() - interval '{LIFETIME.total_seconds():.0f} seconds'
     OR held.message_id IS NULL AND held.status_code IS NULL
        AND held.fingerprint = excluded.fingerprint
-       AND held.created_at <= statement_timestamp() - make_interval(secs => %s::float)
+       AND held.created_at <= statement_timestamp() - interval '{_ABANDONED.total_seconds():.0f} seconds'
 RETURNING message_id
+"""  # noqa: S608 -- constants of ours
+_CLAIM = f"""
+WITH ready AS (
+    SELECT %s::bigint AS id, %s::bigint AS tenant_id, %s::text AS environment, %s::text AS key,
+           %s::text AS fingerprint, NULL::smallint AS status_code
+) {TAKE}
 """
-_CLAIM = f"WITH ready AS (SELECT %s::bigint AS id) {TAKE}"
 
 
 def _scope(once: Once) -> tuple[int, str, str]:

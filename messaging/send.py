@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import OperationalError, transaction
-from django.utils import timezone
 from psycopg.errors import DeadlockDetected
 
 from accounts import numbers
@@ -14,7 +13,7 @@ from accounts.models import ApiKey, PhoneNumber, Tenant
 from gosend.lib import doorbell, phone
 from gosend.lib.errors import DomainError
 from gosend.whatsapp import content as contents
-from messaging import announce, contacts, conversations, deliver, idempotency, keep, throughput
+from messaging import conversations, deliver, gather, idempotency, keep, openings, throughput
 from messaging.models import Message, MessageContent
 from templates_app import catalog, parameters
 from templates_app.models import Template
@@ -95,9 +94,9 @@ def accept(
 
 
 def _queue(asked: Asked, sender: Sender, once: idempotency.Once | None, answered: int | None) -> Message:
-    """Keep one message to be sent later; one statement where its person and conversation are known."""
+    """Keep one message to be sent later, together with what comes at the same moment."""
     batch = _batch(asked.number, [asked], sender, once, answered)
-    kept = keep.keep(batch)[0]
+    kept = gather.store(batch)[0]
     if kept.id is None:
         with transaction.atomic():
             stored = _required(_settle(batch, [asked], sender, [kept])[0])
@@ -227,7 +226,6 @@ def _batch(
 ) -> keep.Batch:
     rows = [
         {
-            "n": n,
             "peer": one.to,
             "type": one.content.type,
             "body": _body(one),
@@ -235,7 +233,7 @@ def _batch(
             "due_at": one.due_at,
             "is_free": not isinstance(one.content, contents.Template),
         }
-        for n, one in enumerate(asked)
+        for one in asked
     ]
     api_key_id = sender.api_key.pk if sender.api_key else None
     return keep.Batch(number, rows, api_key_id, sender.request_id, once, answered)
@@ -247,7 +245,7 @@ def _settle(
     """Make the people and conversations that were missing, and store what waited for them."""
     waiting = [n for n, one in enumerate(found) if one.id is None and one.is_open]
     if waiting:
-        _open(batch.number, [asked[n] for n in waiting])
+        openings.begin([(batch.number, asked[n].to) for n in waiting])
         again = keep.keep(replace(batch, rows=[batch.rows[n] for n in waiting]))
         for n, one in zip(waiting, again, strict=True):
             if one.id is None:  # its person is there now: only the key can be missing
@@ -259,14 +257,6 @@ def _settle(
         else _message(one, sender, kept, kept.id)
         for one, kept in zip(asked, found, strict=True)
     ]
-
-
-def _open(number: PhoneNumber, asked: Sequence[Asked]) -> None:
-    at = timezone.now()
-    people = contacts.find_or_create_many(account=number.business_account, peers={one.to for one in asked})
-    fresh = conversations.begin_many(number=number, contact_ids=[one.pk for one in people.values()], at=at)
-    if fresh:
-        announce.conversations_created(conversations=fresh, number=number, at=at)
 
 
 def _message(asked: Asked, sender: Sender, kept: keep.Kept, message_id: int) -> Message:

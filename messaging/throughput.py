@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from django.db import connection
 
 from accounts.models import PhoneNumber
-from gosend.lib import metrics, rate_limit
+from gosend.lib import metrics, prepared, rate_limit
 from gosend.lib.errors import DomainError
 from messaging import pacing
-from messaging.models import Dispatch, Throughput
+from messaging.models import Throughput
 
 _PER_SECOND = {
     PhoneNumber.Tier.STANDARD: 80,
@@ -23,8 +23,9 @@ _PER_SECOND = {
 _COEXISTENCE = 20
 # Asynchronous messages that may wait on one number.
 MAX_WAITING = 10_000
-# A process counts a queue anew after as long; near the end of the room it counts every time.
-_COUNT_SECONDS = 0.5
+# A process counts a queue anew after as long, sooner once half the room is taken, and near its end always.
+_COUNT_SECONDS = 2.0
+_COUNT_SOON_SECONDS = 0.5
 _NEAR = 1_000
 
 
@@ -159,10 +160,10 @@ class _Queues:
 
     def waiting(self, number_id: int) -> int:
         counted_at, length = self._known.get(number_id, (-math.inf, 0))
-        if time.monotonic() - counted_at < _COUNT_SECONDS and length < MAX_WAITING - _NEAR:
+        believed = _COUNT_SECONDS if length < MAX_WAITING // 2 else _COUNT_SOON_SECONDS
+        if time.monotonic() - counted_at < believed and length < MAX_WAITING - _NEAR:
             return length
-        queued = Dispatch.objects.filter(phone_number_id=number_id, state=Dispatch.State.QUEUED)
-        length = queued.order_by()[: MAX_WAITING + 1].count()
+        ((length,),) = prepared.rows(_COUNT, [str(number_id), str(MAX_WAITING + 1)])
         if len(self._known) > _NEAR:
             self._known.clear()
         self._known[number_id] = (time.monotonic(), length)
@@ -173,4 +174,9 @@ class _Queues:
         self._known[number_id] = (counted_at, length + count)
 
 
+_COUNT = """
+SELECT count(*) FROM (
+    SELECT FROM messaging_dispatch WHERE phone_number_id = $1::bigint AND state = 'queued' LIMIT $2::bigint
+) AS waiting
+"""
 _queues = _Queues()

@@ -109,17 +109,6 @@ def publish(
         _owe(event, endpoints)
 
 
-def publish_many(
-    *, number: PhoneNumber, type: str, data: Sequence[Mapping[str, Any]], occurred_at: datetime
-) -> None:
-    """Publish one event for each `data`, all of a number and of one moment, in two statements."""
-    if not data:
-        return
-    source = Source(number.tenant_id, number.pk, number.phone_number_id, number.is_sandbox)
-    heard = audience(number_ids=[number.pk])
-    publish_all(news=[News(source, type, occurred_at, one) for one in data], heard=heard)
-
-
 @dataclass(frozen=True, slots=True)
 class Source:
     """The number that an event is about, as far as its event needs to know it."""
@@ -128,6 +117,10 @@ class Source:
     number_id: int
     phone_number_id: str
     is_sandbox: bool
+
+
+def source_of(number: PhoneNumber) -> Source:
+    return Source(number.tenant_id, number.pk, number.phone_number_id, number.is_sandbox)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,14 @@ import logging
 import re
 import time
 from collections.abc import Callable
+from functools import lru_cache
 
 from django.conf import settings
 from django.core.handlers.exception import response_for_exception
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import SimpleTemplateResponse
-from django.urls import resolve
+from django.urls import ResolverMatch, resolve
 
 from gosend.lib import ids, logs, metrics
 
@@ -98,8 +99,14 @@ class ProgramsMiddleware:
         return response
 
 
+@lru_cache(maxsize=1024)
+def _resolved(urls: str, path: str) -> ResolverMatch:
+    """Which view an address leads to; the list of all routes is long, and few addresses are called often."""
+    return resolve(path, urls)
+
+
 def _view_of(request: HttpRequest) -> HttpResponseBase:
-    match = resolve(request.path_info)
+    match = _resolved(settings.ROOT_URLCONF, request.path_info)
     request.resolver_match = match
     response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
     if isinstance(response, SimpleTemplateResponse):

@@ -1,6 +1,7 @@
 """Phone numbers, E.164."""
 
 import re
+from functools import lru_cache
 
 import phonenumbers
 
@@ -14,6 +15,7 @@ _MEXICAN_MOBILE = re.compile(r"521(?=[0-9]{10}\Z)")
 _USER_ID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}\Z")
 
 
+@lru_cache(maxsize=4096)
 def is_e164_digits(text: str) -> bool:
     """Whether the text can be a number in E.164 without its plus sign.
 

@@ -11,8 +11,11 @@ from django.db import connection
 _able: "weakref.WeakSet[psycopg.Connection[Any]]" = weakref.WeakSet()
 
 
-class _Cursor(psycopg.Cursor[Any]):
-    """Prepares what it executes. Parameters are text, cast by the statement, so that one plan serves all."""
+class _Cursor(psycopg.RawCursor[Any]):
+    """Prepares what it executes. Parameters are text, cast by the statement, so that one plan serves all.
+
+    They stand as PostgreSQL has them, `$1`: psycopg would look for its `%s` in the whole statement each time.
+    """
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
         return super().execute(query, params, prepare=True, **options)
@@ -23,7 +26,7 @@ class _Cursor(psycopg.Cursor[Any]):
 
 
 def rows(statement: str, parameters: Sequence[str | None]) -> list[tuple[Any, ...]]:
-    """Execute a statement that returns rows; each `%s` of it is text or NULL, and cast where it stands."""
+    """Execute a statement that returns rows; each `$1` of it is text or NULL, and cast where it stands."""
     connection.ensure_connection()
     raw = connection.connection
     if raw not in _able:

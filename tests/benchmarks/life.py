@@ -65,7 +65,7 @@ def whole(*, graph_port: int) -> list[Result]:
     """Everything at once on this machine, until every message is read and every webhook delivered."""
     with staged(graph_port=graph_port, latency_ms=100) as stage:
         before = {name: measure.cpu_of(process) for name, process in stage.parts.items()}
-        shots = doors.sends(stage.stand, 0, people=_COUNT)[:_COUNT]
+        shots = doors.sends(stage.stand, 0, first=0)[:_COUNT]
         began = time.perf_counter()
         load = doors.fire(stage.port, shots, seconds=120, connections=_CONNECTIONS)
         _wait_until_settled(stage.stand)

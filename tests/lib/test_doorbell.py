@@ -204,6 +204,29 @@ def test_a_ring_for_later_is_heard_later_and_once(queue: Path) -> None:
     assert len(_heard(queue)) == 1
 
 
+def test_a_ring_within_the_interval_does_not_wait_for_one_that_was_to_come_much_later(queue: Path) -> None:
+    number_id = next(_numbers)
+    doorbell.ring("messaging.drain", number_id=number_id)
+    doorbell.ring_later("messaging.drain", seconds=30, number_id=number_id)
+    doorbell.ring("messaging.drain", number_id=number_id)
+    time.sleep(doorbell._LONGEST_SECONDS + 0.2)
+
+    assert len(_heard(queue)) == 2
+
+
+def test_a_process_that_rings_many_bells_rings_each_less_often_and_new_ones_at_once(
+    queue: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doorbell, "_COST_SECONDS", 1.0)
+    monkeypatch.setattr(doorbell, "_LONGEST_SECONDS", 30.0)
+    first, *others = (next(_numbers) for _ in range(20))
+    for number_id in (first, *others, first):
+        doorbell.ring("messaging.drain", number_id=number_id)
+    time.sleep(doorbell._INTERVAL_SECONDS * 2)
+
+    assert len(_heard(queue)) == 20
+
+
 def test_a_forked_child_rings_although_its_parent_was_about_to(queue: Path) -> None:
     number_id = next(_numbers)
     doorbell.ring_later("messaging.drain", seconds=30, number_id=number_id)

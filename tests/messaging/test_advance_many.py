@@ -152,7 +152,8 @@ def test_a_published_body_is_the_same_in_a_batch_and_alone(tenant: Tenant, numbe
     endpoints.add(tenant=tenant, number=number, url="https://customer.example/", events=["*"])
     data = {"message": {"text": {"body": '¿Sí? \u0000 \\u0000 " 👋'}}}
     events.publish(tenant_id=tenant.pk, number=number, type="message.read", data=data, occurred_at=AT)
-    events.publish_many(number=number, type="message.read", data=[data], occurred_at=AT)
+    news = events.News(events.source_of(number), "message.read", AT, data)
+    events.publish_all(news=[news], heard=events.audience(number_ids=[number.pk]))
 
     alone, of_batch = Event.objects.order_by("pk")
 
