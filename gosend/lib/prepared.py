@@ -1,8 +1,9 @@
 """A statement of a hot path, planned once per connection instead of once per call."""
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from django.db import connection
@@ -22,8 +23,13 @@ class _Cursor(psycopg.Cursor[Any]):
         return super()._get_prepared(pgq, prepare)
 
 
-def rows(statement: str, parameters: Sequence[str | None]) -> list[tuple[Any, ...]]:
-    """Execute a statement that returns rows; each `%s` of it is text or NULL, and cast where it stands."""
+def rows(
+    statement: str, parameters: Sequence[str | None] | Mapping[str, str | None]
+) -> list[tuple[Any, ...]]:
+    """Execute a statement that returns rows.
+
+    Each `%s`, or `%(name)s`, is text or NULL, and cast where it stands.
+    """
     connection.ensure_connection()
     raw = connection.connection
     if raw not in _able:
@@ -36,3 +42,8 @@ def rows(statement: str, parameters: Sequence[str | None]) -> list[tuple[Any, ..
         cursor.execute(statement, parameters)
         found: list[tuple[Any, ...]] = cursor.fetchall()
         return found
+
+
+def array(values: Iterable[int | UUID]) -> str:
+    """An array as a text that `::bigint[]` or `::uuid[]` reads: far cheaper to make than from a list."""
+    return f"{{{','.join(map(str, values))}}}"
