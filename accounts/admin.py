@@ -12,7 +12,7 @@ from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from accounts import access, second_factor
+from accounts import access, numbers, second_factor
 from accounts.acts import Act, Acting, Done, ReasonForm
 from accounts.console import TenantLogAdmin, TenantRecordAdmin, user_of
 from accounts.key_page import ApiKeyAdmin
@@ -180,6 +180,10 @@ class BusinessAccountAdmin(TenantRecordAdmin):
         if token := form.cleaned_data["new_access_token"]:
             obj.access_token = token
         super().save_model(request, obj, form, change)
+        if token:
+            numbers.token_replaced(obj)
+        if token:
+            numbers.token_replaced(obj)
 
 
 @admin.register(Grant)

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
@@ -126,6 +127,16 @@ def start(number: PhoneNumber) -> None:
     """Send again, beginning with what waits. Starting what runs changes nothing."""
     PhoneNumber.objects.filter(pk=number.pk).update(stopped_at=None)
     doorbell.ring("messaging.drain", number_id=number.pk)
+
+
+def token_replaced(account: BusinessAccount) -> None:
+    """Let the account's numbers try again at once that paused because Meta refused its token."""
+    with transaction.atomic():
+        paused = account.phone_numbers.filter(held_for="token")
+        found = list(paused.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+        PhoneNumber.objects.filter(pk__in=found).update(held_until=None, held_for="")
+        for number_id in found:
+            doorbell.ring("messaging.drain", number_id=number_id)
 
 
 def require_hears(account: BusinessAccount, *, app: MetaApp | None, is_sandbox: bool) -> None:

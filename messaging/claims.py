@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone as clock
 
+from gosend.lib import prepared
 from messaging import standing, statuses
 from messaging.models import Message
 from messaging.statuses import Change
@@ -120,11 +121,11 @@ def settle(statement: str, claims: Iterable[Claim], *more: Any) -> set[int]:
     The messages are locked first, in the caller's transaction: the order that everyone keeps.
     """
     held = list(claims)
-    ids = [claim.message_id for claim in held]
-    given: list[Any] = [ids, [claim.token for claim in held], [claim.epoch for claim in held], ids]
-    with connection.cursor() as cursor:
-        cursor.execute(statement.format(held=_HELD), [*more, *given])
-        return {pk for (pk,) in cursor.fetchall()}
+    ids = prepared.array(claim.message_id for claim in held)
+    tokens = prepared.array(claim.token for claim in held)
+    epochs = prepared.array(claim.epoch for claim in held)
+    given = [*map(str, more), ids, tokens, epochs, ids]
+    return {pk for (pk,) in prepared.rows(statement.format(held=_HELD), given)}
 
 
 # The ids are named twice, so that the planner takes the primary key whatever it thinks of the batch.

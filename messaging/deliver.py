@@ -197,7 +197,8 @@ def numbers_due() -> list[int]:
         phone_number=OuterRef("pk"), state=Dispatch.State.QUEUED, due_at__lte=Now()
     )
     oldest = Subquery(waiting.order_by("due_at", "message_id").values("due_at")[:1])
-    due = PhoneNumber.objects.filter(numbers.sendable()).annotate(oldest=oldest).exclude(oldest=None)
+    free = PhoneNumber.objects.filter(numbers.sendable()).exclude(held_until__gt=Now())
+    due = free.annotate(oldest=oldest).exclude(oldest=None)
     turns: Counter[int] = Counter()
     ranked: list[tuple[int, int, int]] = []
     for number_id, tenant_id in due.order_by("oldest").values_list("pk", "tenant_id")[:500]:

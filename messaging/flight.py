@@ -5,10 +5,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import partial
 
 from gosend.lib import http, logs, metrics
+from gosend.lib.crew import Crew
 from gosend.whatsapp import errors
 from gosend.whatsapp.client import GraphClient
 from gosend.whatsapp.errors import GraphError
@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 CALLS_AT_ONCE = 128
 # Drains that run side by side in a worker (its threads) and still find a thread for each of their calls.
 _DRAINS = 8
+# Kept for the life of the process: the connections to Meta live in its threads.
+_crew = Crew(_DRAINS * CALLS_AT_ONCE, name="sends")
 
 
 class Flight:
@@ -51,20 +53,13 @@ class Flight:
                 self._submit(intent)
 
     def _submit(self, intent: Intent) -> None:
-        # Whoever has this first decides: a thread that makes the call, or we that find no thread for it.
-        turn = threading.Lock()
         try:
-            _pool().submit(self._call, intent, turn)
-        except (
-            RuntimeError
-        ):  # no thread can be begun, or the process is ending; it may be queued all the same
-            if turn.acquire(blocking=False):
-                log.exception("no thread for the call of message %s", intent.claim.message_id)
-                self._landed.append(Landed(intent, _not_begun("no_thread")))
+            _crew.submit(partial(self._call, intent))
+        except RuntimeError:
+            log.exception("no thread for the call of message %s", intent.claim.message_id)
+            self._landed.append(Landed(intent, _not_begun("no_thread")))
 
-    def _call(self, intent: Intent, turn: threading.Lock) -> None:
-        if not turn.acquire(blocking=False):
-            return
+    def _call(self, intent: Intent) -> None:
         self._landed.append(Landed(intent, call(self._client, intent)))
         if len(self._landed) >= self._wanted:
             self._enough.set()
@@ -79,13 +74,6 @@ class Flight:
         taken = [self._landed.popleft() for _ in range(len(self._landed))]
         self.in_air -= len(taken)
         return taken
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    # Kept for the life of the process: the connections to Meta live in its threads, and a thread is
-    # begun only when no other is free.
-    return ThreadPoolExecutor(_DRAINS * CALLS_AT_ONCE, thread_name_prefix="sends")
 
 
 def call(client: GraphClient, intent: Intent) -> Answer:

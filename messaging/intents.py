@@ -8,9 +8,10 @@ from typing import Any
 
 import orjson
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
+from gosend.lib import prepared
 from gosend.whatsapp import content as contents
 from gosend.whatsapp import links
 from messaging import claims, media, opaque, standing, statuses
@@ -60,9 +61,8 @@ def read(taken: Sequence[Claim]) -> list[Draft]:
     """
     if not taken:
         return []
-    with connection.cursor() as cursor:
-        cursor.execute(_READ, [[claim.message_id for claim in taken]])
-        rows = {row[0]: row[1:] for row in cursor.fetchall()}
+    found = prepared.rows(_READ, [prepared.array(claim.message_id for claim in taken)])
+    rows = {row[0]: row[1:] for row in found}
     drafts = []
     for claim in taken:
         try:
@@ -129,7 +129,7 @@ SELECT m.id, n.phone_number_id, m.peer, m.attempt_count, m.request_id, c.body::t
 """
 _INTEND = """
 UPDATE messaging_dispatch d
-   SET state = 'sending', lease_expires_at = statement_timestamp() + make_interval(secs => %s)
+   SET state = 'sending', lease_expires_at = statement_timestamp() + make_interval(secs => %s::float8)
   FROM {held} AND d.state = 'claimed' AND d.lease_expires_at > statement_timestamp()
 RETURNING d.message_id
 """

@@ -12,7 +12,6 @@ from django.db import InterfaceError, OperationalError, connection, connections
 
 from accounts.models import PhoneNumber
 from gosend.whatsapp.client import GraphClient
-from gosend.whatsapp.errors import GraphError
 from messaging import claims, intents, media, outcomes, pacing, pairs, throughput
 from messaging.flight import Flight
 from messaging.intents import Draft, Intent
@@ -120,14 +119,8 @@ class Line:
         for one in kept:
             pacing.judged(one.answer)
         outcomes.keep(kept)
-        try:
-            for one in kept:
-                pacing.heed(self._number, one.answer)
-            if any(isinstance(one.answer, GraphError) for one in kept):
-                self._number.refresh_from_db(fields=pacing.FIELDS)
-        except Exception:
-            # Meta will say it again; those still in the air must be kept whatever happens here.
-            log.exception("the pace of number %s could not be set", self._number.pk)
+        for one in kept:
+            pacing.heed(self._number, one.answer)
 
     # --- Messages that name files by link: those are at Meta before anything is intended -----------
     def _start_bringing(self, draft: Draft) -> None:

@@ -235,7 +235,7 @@ def _get(url: str, link: Link, limit: int, stop_at: float, file: Spool) -> http.
             headers={"Accept": "*/*"},
             timeout_seconds=left,
             max_bytes=limit,
-            guard=http.Guard(tuple(settings.TRUSTED_NETWORKS)),
+            guard=http.guard_of(tuple(settings.TRUSTED_NETWORKS)),
             sink=file.write,
         )
     except http.Failed as failed:

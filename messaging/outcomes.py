@@ -166,14 +166,14 @@ RETURNING d.message_id
 _PUT_BACK = """
 UPDATE messaging_dispatch d
    SET state = 'queued', claim_count = 0, lost_count = 0, lease_expires_at = NULL,
-       due_at = statement_timestamp() + make_interval(secs => %s)
+       due_at = statement_timestamp() + make_interval(secs => %s::float8)
   FROM {held} AND d.state IN ('sending', 'unknown')
 RETURNING d.message_id
 """
 _DOUBT = """
 UPDATE messaging_dispatch d
    SET state = 'unknown', lease_expires_at = NULL,
-       due_at = statement_timestamp() + make_interval(secs => %s)
+       due_at = statement_timestamp() + make_interval(secs => %s::float8)
   FROM {held} AND d.state = 'sending'
 RETURNING d.message_id
 """

@@ -1,6 +1,7 @@
 """Send as slowly as Meta's answers ask: a number's share of its rate, and pauses of a number or account.
 
 A number that Meta finds too fast goes on at half its rate, and comes back to all of it within a minute.
+The numbers of an account that has used much of its calls slow down before Meta has to refuse.
 A used-up account, a number held back as spam and a token that has ended pause: nothing is sent until the
 time is over, then one message tries, and the first that Meta accepts lets the rest go.
 """
@@ -9,12 +10,13 @@ import logging
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Case, QuerySet, Value, When
+from django.db.models import Case, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce, Greatest, Now
 from django.utils import timezone
 
 from accounts.models import PhoneNumber
 from gosend.lib import metrics
+from gosend.whatsapp import errors
 from gosend.whatsapp.client import Accepted
 from gosend.whatsapp.errors import GraphError, Outcome
 from webhooks_app import events
@@ -41,6 +43,8 @@ _OF_ACCOUNT = ("token", "account_calls")
 _ONCE_IN = timedelta(seconds=1)
 _LEAST_SHARE = 0.05
 _RECOVERY_SECONDS = 60.0
+# Percent of an account's calls, as Meta's answers count them, above which its numbers slow down.
+_MUCH_USED = 75.0
 # Between two tries of a number that needs somebody's care.
 _PROBE_SECONDS = 300.0
 # What is halved where we set no limit: Meta's highest tier.
@@ -83,7 +87,8 @@ def share_of(number: PhoneNumber) -> float:
 def judged(answer: Accepted | GraphError) -> Accepted | GraphError:
     """The answer as it is to be recorded: with a dead token nothing was sent, and the message is to wait."""
     if isinstance(answer, GraphError) and answer.code in _DEAD_TOKEN:
-        answer.outcome, answer.retry_after = Outcome.NOT_SENT, _PROBE_SECONDS
+        # The number's pause keeps it back, and may be over any moment, when the token is replaced.
+        answer.outcome, answer.retry_after = Outcome.NOT_SENT, 0.0
     return answer
 
 
@@ -92,6 +97,8 @@ def heed(number: PhoneNumber, answer: Accepted | GraphError) -> None:
 
     Trouble with it never raises: the outcomes of other messages must still be kept.
     """
+    if isinstance(answer, Accepted) and not number.held_for and answer.usage is errors.NO_USAGE:
+        return  # nearly all of them
     try:
         with transaction.atomic():
             _heed(number, answer)
@@ -105,9 +112,15 @@ def _heed(number: PhoneNumber, answer: Accepted | GraphError) -> None:
             _slow(number)
         else:
             _stop(number, answer)
-    elif number.held_for and not held_seconds(number):
+        return
+    if answer.usage.regain_seconds:
+        _hold_account(number, "account_calls", answer.usage.regain_seconds)
+        return
+    if number.held_for and not held_seconds(number):
         # During a pause it is the answer to a call that was in the air before.
         _release(number)
+    if answer.usage.percent > _MUCH_USED:
+        _spare_account(number, answer.usage.percent)
 
 
 def _stop(number: PhoneNumber, answer: GraphError) -> None:
@@ -128,6 +141,21 @@ def _slow(number: PhoneNumber) -> None:
         rows.update(slowed_at=timezone.now(), slowed_to=share)
         number.refresh_from_db(fields=FIELDS)
         metrics.LIMITS.add("meta", "number", "slowed")
+
+
+def _spare_account(number: PhoneNumber, percent: float) -> None:
+    """Slow the account's numbers the more, the less is left of its calls; none of them goes faster by it."""
+    share = max(_LEAST_SHARE, (100 - percent) / (100 - _MUCH_USED))
+    now = timezone.now()
+    is_fresh = number.slowed_at is not None and now - number.slowed_at < _ONCE_IN
+    if is_fresh or share_of(number) <= share:
+        return
+    slower = Q(slowed_at__gt=now - timedelta(seconds=_RECOVERY_SECONDS), slowed_to__lt=share)
+    rows = PhoneNumber.objects.filter(business_account_id=number.business_account_id).exclude(slower)
+    found = list(rows.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+    PhoneNumber.objects.filter(pk__in=found).update(slowed_at=now, slowed_to=share)
+    number.refresh_from_db(fields=FIELDS)
+    metrics.LIMITS.add("meta", "account", "slowed")
 
 
 def _hold_account(number: PhoneNumber, why: str, seconds: float) -> bool:

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from django.db import connection
 
+from gosend.lib import prepared
 from webhooks_app.events import Source
 
 Json = dict[str, Any]
@@ -33,20 +33,26 @@ class Standing:
     attempts: int = 0
     changed: bool = field(default=False)
 
+    def __copy__(self) -> "Standing":
+        # What `copy` would do by itself takes five times as long.
+        twin = Standing.__new__(Standing)
+        for name in Standing.__slots__:
+            setattr(twin, name, getattr(self, name))
+        return twin
+
 
 MOMENTS = ("sent_at", "delivered_at", "read_at", "failed_at")
 
 
 def lock(*, message_ids: Collection[int]) -> dict[int, Standing]:
     """Lock messages in the order of their ids, before anything that hangs on them, as everyone does."""
-    with connection.cursor() as cursor:
-        cursor.execute(_LOCK, [list(message_ids)])
-        rows = cursor.fetchall()
+    rows = prepared.rows(_LOCK, [prepared.array(message_ids)])
     return {row[0]: _standing(row) for row in rows}
 
 
 def save(*, standings: Iterable[Standing], at: datetime) -> None:
     """Write what was changed, in one statement; nothing where nothing was."""
+    changed = [one for one in standings if one.changed]
     rows = [
         {
             "id": one.pk,
@@ -57,19 +63,17 @@ def save(*, standings: Iterable[Standing], at: datetime) -> None:
             "attempts": one.attempts,
             **one.moments,
         }
-        for one in standings
-        if one.changed
+        for one in changed
     ]
     if rows:
-        with connection.cursor() as cursor:
-            cursor.execute(_SAVE, [at, orjson.dumps(rows).decode()])
+        ids = prepared.array(one.pk for one in changed)
+        prepared.rows(_SAVE, [at.isoformat(), orjson.dumps(rows).decode(), ids])
 
 
 def bodies(*, message_ids: Collection[int]) -> dict[int, Json]:
     """What the messages say, in Meta's shape."""
-    with connection.cursor() as cursor:
-        cursor.execute(_BODIES, [list(message_ids)])
-        return {pk: orjson.loads(body) for pk, body in cursor.fetchall()}
+    rows = prepared.rows(_BODIES, [prepared.array(message_ids)])
+    return {pk: orjson.loads(body) for pk, body in rows}
 
 
 def _standing(row: tuple[Any, ...]) -> Standing:
@@ -103,15 +107,18 @@ SELECT m.id, m.tenant_id, m.phone_number_id, n.phone_number_id, n.is_sandbox,
  ORDER BY m.id
    FOR NO KEY UPDATE OF m
 """
-# An update that leaves every indexed column as it was stays in its page.
+# An update that leaves every indexed column as it was stays in its page. The ids are named twice, so that
+# the planner takes the primary key whatever it thinks of the batch.
 _SAVE = """
 UPDATE messaging_message AS m
    SET status = fresh.status, wamid = fresh.wamid, error = fresh.error, pricing = fresh.pricing,
        sent_at = fresh.sent_at, delivered_at = fresh.delivered_at, read_at = fresh.read_at,
-       failed_at = fresh.failed_at, attempt_count = m.attempt_count + fresh.attempts, updated_at = %s
+       failed_at = fresh.failed_at, attempt_count = m.attempt_count + fresh.attempts,
+       updated_at = %s::timestamptz
   FROM jsonb_to_recordset(%s::jsonb) AS fresh
        (id bigint, status text, wamid text, error jsonb, pricing jsonb, attempts int,
         sent_at timestamptz, delivered_at timestamptz, read_at timestamptz, failed_at timestamptz)
- WHERE m.id = fresh.id
+ WHERE m.id = ANY(%s::bigint[]) AND m.id = fresh.id
+RETURNING m.id
 """
 _BODIES = "SELECT message_id, body::text FROM messaging_messagecontent WHERE message_id = ANY(%s::bigint[])"

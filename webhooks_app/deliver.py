@@ -2,31 +2,27 @@
 
 import logging
 import time
-import uuid
 from collections import Counter, deque
-from collections.abc import Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from functools import cache
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
-from django.db.models import F, Q
-from django.db.models.functions import Now
 
 from gosend.lib import encryption, http, signing, stop
-from webhooks_app import events, outcomes, secrets, session_events
+from gosend.lib.crew import Crew
+from webhooks_app import claims, events, outcomes, secrets, session_events
+from webhooks_app.claims import PER_ENDPOINT, Claim
 from webhooks_app.models import Delivery, WebhookEndpoint
-from webhooks_app.outcomes import Answer, Claim, Outcome
+from webhooks_app.outcomes import Answer, Outcome
 
 log = logging.getLogger(__name__)
 
-# Attempts at the same moment in one process, and of these at most so many at one endpoint.
+# Attempts at the same moment in one process.
 THREADS = 16
-PER_ENDPOINT = 4
 # Seconds after which a run claims nothing more, so that a worker can be asked to stop.
 RUN_SECONDS = 20
 # Seconds between two looks for due deliveries while attempts are under way.
@@ -40,63 +36,12 @@ _MAX_LOT = 128
 # Half a lot used up within so many seconds: the next one may be larger.
 _QUICK_SECONDS = 0.5
 # Seconds that an answer may wait for others, to be recorded with them.
-_GATHER_SECONDS = 0.02
+_GATHER_SECONDS = 0.05
 # Seconds of a lease kept for recording, where it has as many to spare.
 _MARGIN_SECONDS = 5
 _USER_AGENT = "GoSend-Webhooks/1"
-# What an attempt needs to know besides the delivery.
-_NEEDED = ("endpoint", "endpoint__tenant", "event")
-_READ = (
-    "tenant_id",
-    "endpoint_id",
-    "event__type",
-    "event__body",
-    "delivery_id",
-    "attempt_count",
-    "attempts_before",
-    "trigger",
-    "replay_id",
-    "claim_count",
-)
-
-# Endpoints first, one jump of the index each, then a few deliveries of each: so a long queue costs
-# the others nothing. What is claimed falls due again when its lease ends.
-_CLAIM = """
-WITH RECURSIVE waiting AS (
-    (SELECT endpoint_id, next_attempt_at FROM webhooks_app_delivery
-      WHERE next_attempt_at IS NOT NULL ORDER BY endpoint_id, next_attempt_at LIMIT 1)
-    UNION ALL
-    SELECT later.endpoint_id, later.next_attempt_at FROM waiting CROSS JOIN LATERAL (
-        SELECT endpoint_id, next_attempt_at FROM webhooks_app_delivery
-         WHERE next_attempt_at IS NOT NULL AND endpoint_id > waiting.endpoint_id
-         ORDER BY endpoint_id, next_attempt_at LIMIT 1) later
-), turns AS (
-    SELECT waiting.endpoint_id, most.claims - count(busy.id) AS room
-      FROM waiting JOIN webhooks_app_webhookendpoint endpoint ON endpoint.id = waiting.endpoint_id
-     CROSS JOIN LATERAL (
-        SELECT CASE WHEN endpoint.failing_since IS NULL THEN %(per_endpoint)s ELSE 1 END AS claims) most
-      LEFT JOIN webhooks_app_delivery busy
-        ON busy.endpoint_id = waiting.endpoint_id AND busy.lease_expires_at > statement_timestamp()
-     WHERE waiting.next_attempt_at <= statement_timestamp()
-     GROUP BY waiting.endpoint_id, waiting.next_attempt_at, most.claims
-    HAVING count(busy.id) < most.claims
-     ORDER BY waiting.next_attempt_at LIMIT %(limit)s
-), free AS (
-    SELECT due.id, due.next_attempt_at,
-           row_number() OVER (PARTITION BY turns.endpoint_id ORDER BY due.next_attempt_at) AS place
-      FROM turns CROSS JOIN LATERAL (
-        SELECT id, next_attempt_at FROM webhooks_app_delivery
-         WHERE endpoint_id = turns.endpoint_id AND next_attempt_at <= statement_timestamp()
-         ORDER BY next_attempt_at LIMIT turns.room FOR UPDATE SKIP LOCKED) due
-)
-UPDATE webhooks_app_delivery delivery
-   SET claim_token = %(token)s, claim_count = claim_count + 1,
-       lease_expires_at = statement_timestamp() + make_interval(secs => %(lease)s),
-       next_attempt_at = statement_timestamp() + make_interval(secs => %(lease)s)
-  FROM (SELECT id FROM free ORDER BY place, next_attempt_at LIMIT %(limit)s) chosen
- WHERE delivery.id = chosen.id
-RETURNING delivery.id, statement_timestamp()
-"""
+# Kept for the life of the process: the connections to receivers live in its threads.
+_crew = Crew(THREADS, name="webhooks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +73,7 @@ class _Run:
         # With the moments at which they were claimed.
         self._waiting: dict[int, deque[tuple[Claim, float]]] = {}
         self._on_wire: Counter[int] = Counter()
+        self._busy = 0
         # How much to hold at once: what is used up quickly is claimed in larger lots.
         self._lot = THREADS
         self._looked_at = 0.0
@@ -144,7 +90,7 @@ class _Run:
                 kept += outcomes.record(answered)
 
     def _held(self) -> int:
-        return self._on_wire.total() + sum(map(len, self._waiting.values()))
+        return self._busy + sum(map(len, self._waiting.values()))
 
     def _claim(self) -> int:
         """Take on more, once half of what was held is done; return how many."""
@@ -161,32 +107,40 @@ class _Run:
         if held <= self._lot // 2:
             is_quick = now - self._looked_at < _QUICK_SECONDS
             self._lot = min(2 * self._lot, _MAX_LOT) if is_quick else max(self._lot // 2, THREADS)
-        claims = claim_due(limit=self._lot - held, per_endpoint=PER_ENDPOINT * self._lot // THREADS)
-        for claim in claims:
+        per_endpoint = PER_ENDPOINT * self._lot // THREADS
+        taken = claims.take_due(limit=self._lot - held, per_endpoint=per_endpoint)
+        for claim in taken:
             self._waiting.setdefault(claim.delivery.endpoint_id, deque()).append((claim, now))
         self._looked_at = now
-        self._after_look = self._held() if claims else 0
-        return len(claims)
+        self._after_look = self._held() if taken else 0
+        return len(taken)
 
     def _start(self) -> None:
         """Fill the free threads, one endpoint after another, with at most PER_ENDPOINT for each."""
         for endpoint_id in list(self._waiting):
+            if self._busy >= THREADS:
+                return
+            if self._on_wire[endpoint_id] >= PER_ENDPOINT:
+                continue
             waiting = self._waiting.pop(endpoint_id)
-            while waiting and self._on_wire[endpoint_id] < PER_ENDPOINT and self._on_wire.total() < THREADS:
-                claim, claimed_at = waiting.popleft()
-                waited = time.monotonic() - claimed_at
-                if waited > _patience():
-                    release([claim])
-                    continue
-                claim = replace(claim, at=claim.at + timedelta(seconds=waited))
-                if post := _prepare(claim):
-                    self._on_wire[endpoint_id] += 1
-                    _pool().submit(self._post, claim, post)
+            while waiting and self._on_wire[endpoint_id] < PER_ENDPOINT and self._busy < THREADS:
+                self._begin(*waiting.popleft())
             if waiting:  # behind the others
                 self._waiting[endpoint_id] = waiting
 
+    def _begin(self, claim: Claim, claimed_at: float) -> None:
+        waited = time.monotonic() - claimed_at
+        if waited > _patience():
+            claims.release([claim])
+            return
+        claim = Claim(claim.delivery, claim.token, claim.at + timedelta(seconds=waited))
+        if post := _prepare(claim):
+            self._on_wire[claim.delivery.endpoint_id] += 1
+            self._busy += 1
+            _crew.submit(partial(self._post, claim, post))
+
     def _let_go(self, endpoint_id: int) -> None:
-        release([claim for claim, _ in self._waiting.pop(endpoint_id, ())])
+        claims.release([claim for claim, _ in self._waiting.pop(endpoint_id, ())])
 
     def _post(self, claim: Claim, post: Post) -> None:
         self._answers.put((claim, _send(post)))
@@ -195,78 +149,27 @@ class _Run:
         """Answers as they come, those of a moment together."""
         found: list[Outcome] = []
         until = time.monotonic() + _LOOK_SECONDS
-        while self._on_wire.total() and len(found) < _MAX_LOT:
+        while self._busy and len(found) < _MAX_LOT:
             try:
-                claim, answer = self._answers.get(timeout=max(0.0, until - time.monotonic()))
+                answered = [self._answers.get(timeout=max(0.0, until - time.monotonic()))]
             except Empty:
                 break
             if not found:
                 until = time.monotonic() + _GATHER_SECONDS
-            found.append((claim, answer))
+            answered += [self._answers.get() for _ in range(self._answers.qsize())]
+            self._take(answered)
+            found += answered
+            self._start()
+        return found
+
+    def _take(self, answered: list[Outcome]) -> None:
+        self._busy -= len(answered)
+        for claim, answer in answered:
             endpoint_id = claim.delivery.endpoint_id
             self._on_wire[endpoint_id] -= 1
             if not answer.is_success:
                 # The rest waits until this one is recorded: then it is tried one by one.
                 self._let_go(endpoint_id)
-            self._start()
-        return found
-
-
-def claim_due(
-    *, limit: int, lease_seconds: int | None = None, per_endpoint: int = PER_ENDPOINT
-) -> list[Claim]:
-    """Take due deliveries, the same few of each endpoint, for this worker alone.
-
-    Of an endpoint whose last attempt failed only one is taken at a time, until one succeeds: a dead
-    receiver holds one thread, and its queue is not worn down while it is away.
-    """
-    token = uuid.uuid4()
-    lease = settings.CLAIM_LEASE_SECONDS if lease_seconds is None else lease_seconds
-    with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, {"token": token, "lease": lease, "limit": limit, "per_endpoint": per_endpoint})
-        claimed: dict[int, datetime] = dict(cursor.fetchall())
-    if not claimed:
-        return []
-    rows = list(Delivery.objects.select_related("event").only(*_READ).filter(pk__in=claimed))
-    # Each endpoint once, however many of its deliveries there are.
-    endpoints = WebhookEndpoint.objects.select_related("tenant").in_bulk({row.endpoint_id for row in rows})
-    claims = []
-    for row in rows:
-        if endpoint := endpoints.get(row.endpoint_id):
-            row.endpoint = endpoint
-            claims.append(Claim(row, token, claimed[row.pk]))
-    return claims
-
-
-def release(claims: Collection[Claim]) -> None:
-    """Hand back what was claimed and not begun, as if it had not been claimed."""
-    if claims:
-        tokens = {claim.token for claim in claims}
-        mine = Delivery.objects.filter(
-            pk__in=[claim.delivery.pk for claim in claims],
-            claim_token__in=tokens,
-            next_attempt_at__isnull=False,
-        )
-        mine.update(
-            claim_token=None, claim_count=F("claim_count") - 1, lease_expires_at=None, next_attempt_at=Now()
-        )
-
-
-def claim_one(*, delivery: Delivery) -> Claim | None:
-    """Take one delivery for this worker alone, whatever else waits; None when another has it."""
-    token = uuid.uuid4()
-    lease = timedelta(seconds=settings.CLAIM_LEASE_SECONDS)
-    free = Q(lease_expires_at=None) | Q(lease_expires_at__lte=Now())
-    taken = Delivery.objects.filter(free, pk=delivery.pk, next_attempt_at__isnull=False).update(
-        claim_token=token,
-        claim_count=F("claim_count") + 1,
-        lease_expires_at=Now() + lease,
-        next_attempt_at=Now() + lease,
-    )
-    if not taken:
-        return None
-    row = Delivery.objects.select_related(*_NEEDED).annotate(at=Now()).get(pk=delivery.pk)
-    return Claim(row, token, row.at)
 
 
 def attempt(claim: Claim) -> bool:
@@ -283,7 +186,13 @@ def record(claim: Claim, answer: Answer) -> bool:
 def build(claim: Claim) -> Post:
     """Sign a delivery anew, as its endpoint's dialect has it; the body is the same each time."""
     delivery, endpoint = claim.delivery, claim.delivery.endpoint
-    body = events.wire_body(event=delivery.event, delivery=delivery)
+    body = events.wire_bytes(
+        type=delivery.event_type,
+        event_id=delivery.event_id,
+        body=delivery.body,
+        delivery_id=delivery.delivery_id,
+        kind=endpoint.type,
+    )
     signers = secrets.signing_at(endpoint=endpoint, at=claim.at)
     if endpoint.type == WebhookEndpoint.Type.SESSION_EVENTS:
         signed = session_events.headers(secret=signers[0], event_id=delivery.event_id, at=claim.at, body=body)
@@ -293,7 +202,7 @@ def build(claim: Claim) -> Post:
     headers = {
         "Content-Type": "application/json",
         "User-Agent": _USER_AGENT,
-        "X-GoSendAPI-Event": events.wire_name(delivery.event.type),
+        "X-GoSendAPI-Event": events.wire_name(delivery.event_type),
         "X-GoSendAPI-Delivery-Id": delivery_id,
         "X-GoSendAPI-Attempt": str(delivery.attempt_count + 1),
         "X-GoSendAPI-Timestamp": str(timestamp),
@@ -301,12 +210,6 @@ def build(claim: Claim) -> Post:
         **signing.standard_headers(signers, message_id=delivery_id, timestamp=timestamp, body=body),
     }
     return Post(url=endpoint.url, headers=headers, body=body)
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    # Kept for the life of the process: the connections to receivers live in its threads.
-    return ThreadPoolExecutor(THREADS, thread_name_prefix="webhooks")
 
 
 def _prepare(claim: Claim) -> Post | None:
@@ -348,7 +251,7 @@ def _send(post: Post) -> Answer:
             timeout_seconds=settings.WEBHOOK_TIMEOUT_SECONDS,
             max_bytes=_MAX_BYTES,
             keep_bytes=_KEEP_BYTES,
-            guard=http.Guard(tuple(settings.TRUSTED_NETWORKS)),
+            guard=http.guard_of(tuple(settings.TRUSTED_NETWORKS)),
         )
     except http.Failed as failed:
         return Answer(status=None, duration_ms=_since(started), error=failed.reason)

@@ -198,7 +198,7 @@ def _checked_url(url: str) -> str:
     if len(url) > _MAX_URL_LENGTH:
         raise InvalidUrl(f"The URL is longer than {_MAX_URL_LENGTH} characters.", details={"field": "url"})
     try:
-        http.check_url(url, guard=http.Guard(tuple(settings.TRUSTED_NETWORKS)))
+        http.check_url(url, guard=http.guard_of(tuple(settings.TRUSTED_NETWORKS)))
     except http.BadUrl as error:
         details = {"field": "url", "reason": error.reason}
         raise InvalidUrl(f"The URL cannot be used: {error.reason}.", details=details) from error

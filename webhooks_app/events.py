@@ -6,14 +6,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 import orjson
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
-from accounts.models import PhoneNumber, Tenant
-from gosend.lib import doorbell
+from accounts.models import PhoneNumber
+from gosend.lib import doorbell, prepared
 from gosend.lib.ids import time_ordered_uuid
 from webhooks_app import fallback, session_events
 from webhooks_app.models import Delivery, Event, WebhookEndpoint
@@ -156,12 +158,9 @@ class Audience:
 
 def audience(*, number_ids: Collection[int]) -> Audience:
     """Look up who listens to these numbers, in one statement."""
-    theirs = Tenant.objects.filter(phone_numbers__in=number_ids)
-    of_all = Q(phone_number=None, type=WebhookEndpoint.Type.SESSION_EVENTS, tenant__in=theirs)
-    rows = _listening().filter(Q(phone_number_id__in=number_ids) | of_all, type__in=_KINDS)
     found: dict[int | None, list[tuple[int, int, bool, str, frozenset[str]]]] = defaultdict(list)
-    fields = ("phone_number_id", "pk", "tenant_id", "is_test", "type", "events")
-    for number_id, endpoint_id, tenant_id, is_test, kind, names in rows.order_by("pk").values_list(*fields):
+    ids = prepared.array(number_ids)
+    for number_id, endpoint_id, tenant_id, is_test, kind, names in prepared.rows(_AUDIENCE, [ids, ids]):
         found[number_id].append((endpoint_id, tenant_id, is_test, kind, frozenset(names)))
     return Audience(found)
 
@@ -234,13 +233,23 @@ def publish_to(
 
 def wire_body(*, event: Event, delivery: Delivery) -> bytes:
     """The bytes that are posted: the same for every attempt at this delivery."""
-    body = bytes(event.body)
-    if event.type == RAW:
+    return wire_bytes(
+        type=event.type,
+        event_id=event.pk,
+        body=bytes(event.body),
+        delivery_id=delivery.delivery_id,
+        kind=delivery.endpoint.type,
+    )
+
+
+def wire_bytes(*, type: str, event_id: int, body: bytes, delivery_id: UUID, kind: str) -> bytes:
+    """The same of a delivery's parts; `kind` is the endpoint's type."""
+    if type == RAW:
         return body
-    if delivery.endpoint.type == WebhookEndpoint.Type.SESSION_EVENTS:
-        return session_events.render(type=event.type, event_id=event.pk, body=body)
-    cut = len(_opening(event.type))
-    return body[:cut] + b',"delivery_id":"%s"' % str(delivery.delivery_id).encode() + body[cut:]
+    if kind == WebhookEndpoint.Type.SESSION_EVENTS:
+        return session_events.render(type=type, event_id=event_id, body=body)
+    cut = len(_opening(type))
+    return body[:cut] + b',"delivery_id":"%s"' % str(delivery_id).encode() + body[cut:]
 
 
 def _listening() -> QuerySet[WebhookEndpoint]:
@@ -320,11 +329,21 @@ def _freeze(
     return _opening(type) + b"," + orjson.dumps(rest, option=orjson.OPT_UTC_Z)[1:]
 
 
+@lru_cache(maxsize=64)
 def _opening(type: str) -> bytes:
     """What every body begins with; a delivery's id is put in right behind it."""
     return b'{"event":' + orjson.dumps(wire_name(type))
 
 
+_AUDIENCE = """
+SELECT phone_number_id, id, tenant_id, is_test, type, events
+  FROM webhooks_app_webhookendpoint
+ WHERE is_enabled AND removed_at IS NULL AND NOT is_fallback
+   AND (phone_number_id = ANY(%s::bigint[]) AND type IN ('gosendapi_events', 'session_events')
+        OR phone_number_id IS NULL AND type = 'session_events' AND tenant_id IN (
+           SELECT tenant_id FROM accounts_phonenumber WHERE id = ANY(%s::bigint[])))
+ ORDER BY id
+"""
 # Bodies travel inside JSON, which is cheaper to bind than an array of bytes.
 _OWE = """
 WITH fresh AS MATERIALIZED (

@@ -4,31 +4,22 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import orjson
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F
 
-from gosend.lib import logs, metrics
+from gosend.lib import logs, metrics, prepared
 from webhooks_app import health, retries
+from webhooks_app.claims import Claim
 from webhooks_app.models import Delivery, Replay, WebhookEndpoint
 
 log = logging.getLogger(__name__)
 
 _MAX_HEADERS = 40
 _MAX_HEADER_LENGTH = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A delivery that is ours until the lease ends; `at` is the database's time of the claim."""
-
-    delivery: Delivery
-    token: UUID
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +80,8 @@ def _record(outcomes: Sequence[Outcome]) -> int:
     with transaction.atomic():
         held = _lock(outcomes)
         rows = [_row(claim, answer, held) for claim, answer in outcomes]
-        with connection.cursor() as cursor:
-            cursor.execute(_KEEP, [orjson.dumps(rows).decode()])
-            kept = {pk for (pk,) in cursor.fetchall()}
+        ids = prepared.array(row["id"] for row in rows)
+        kept = {pk for (pk,) in prepared.rows(_KEEP, [orjson.dumps(rows).decode(), ids])}
         for (claim, answer), row in zip(outcomes, rows, strict=True):
             if claim.delivery.pk not in kept:
                 log.warning("delivery %s: the claim was lost, its attempt is not kept", claim.delivery.pk)
@@ -182,7 +172,7 @@ def _storable(text: str) -> str:
 
 
 # Locked in the order of their ids, so that two workers cannot block each other. Ours are those that
-# still carry our token.
+# still carry our token. The ids are named twice, so that the planner takes the primary key.
 _KEEP = """
 WITH answer AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(%s::jsonb) AS given
@@ -191,6 +181,7 @@ WITH answer AS MATERIALIZED (
             response_body text, error text)
 ), ours AS MATERIALIZED (
     SELECT d.id FROM webhooks_app_delivery d JOIN answer ON answer.id = d.id AND answer.token = d.claim_token
+     WHERE d.id = ANY(%s::bigint[])
      ORDER BY d.id FOR UPDATE OF d
 ), settled AS (
     UPDATE webhooks_app_delivery d

@@ -6,9 +6,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Tenant
-from webhooks_app import deliver, endpoints, events, samples
+from webhooks_app import claims, endpoints, events, samples
+from webhooks_app.claims import Claim
 from webhooks_app.models import Delivery, Trigger, WebhookEndpoint
-from webhooks_app.outcomes import Claim
 
 # So many of a tenant's are posted while it waits; a receiver that hangs holds one of our threads.
 _AT_ONCE = 2
@@ -29,7 +29,7 @@ def begin(*, endpoint: WebhookEndpoint, event: str | None = None) -> tuple[Deliv
             endpoint=endpoint, type=type, data=_data(endpoint, type), occurred_at=timezone.now()
         )
         Delivery.objects.filter(pk=delivery.pk).update(trigger=Trigger.MANUAL)
-        claim = deliver.claim_one(delivery=delivery) if _has_room(endpoint) else None
+        claim = claims.take_one(delivery=delivery) if _has_room(endpoint) else None
     return delivery, claim
 
 

@@ -4,6 +4,7 @@ import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 MAX_URL_CHARACTERS = 2048
@@ -94,9 +95,12 @@ _SENTENCES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Guard:
-    """Lets a request go to public addresses by https, and anywhere within the trusted networks."""
+    """Lets a request go to public addresses by https, and anywhere within the trusted networks.
+
+    Its verdicts are remembered for each guard itself: keep one rather than make one for each request.
+    """
 
     trusted: tuple[Network, ...] = ()
 
@@ -112,6 +116,12 @@ class Guard:
         if scheme != "https":
             return "scheme"
         return None if port in PUBLIC_PORTS else "port"
+
+
+@lru_cache(maxsize=8)
+def guard_of(trusted: tuple[Network, ...]) -> Guard:
+    """The guard that trusts these networks; the same one each time."""
+    return Guard(trusted)
 
 
 # --- Who calls us ---------------------------------------------------------------------------------

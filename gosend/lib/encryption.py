@@ -57,8 +57,14 @@ def open_sealed(sealed: str, *, context: str) -> str:
 
     Raises CannotOpen, so that a value copied into another tenant's row stays shut.
     """
+    return _open(settings.ENCRYPTION_KEYS, sealed, context)
+
+
+@lru_cache(maxsize=1024)
+def _open(ring: str, sealed: str, context: str) -> str:
+    """The secrets that a process uses again and again are opened once."""
     key_id, _, encoded = sealed.partition(":")
-    key = parse_ring(settings.ENCRYPTION_KEYS).get(key_id)
+    key = parse_ring(ring).get(key_id)
     if key is None:
         raise CannotOpen(f"no key {key_id!r} in ENCRYPTION_KEYS")
     try:

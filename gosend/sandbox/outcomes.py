@@ -13,6 +13,7 @@ The last four digits of the recipient count, with any country code; of a busines
 | 0006 | accepted, but the connection dies before the answer; the statuses come as usual |
 | 0007 | sent, delivered, and 2 s later the customer answers |
 | 0008 | read, then delivered, then sent, each of them twice |
+| 0009 | as usual, but the answer says that the account has used 90 % of its calls |
 
 `TABLE` holds the same, for the documentation to be made from.
 """
@@ -57,6 +58,7 @@ class Outcome:
     is_throttled_once: bool = False
     is_cut_off: bool = False
     reply_after_seconds: float | None = None
+    used_percent: int = 0
 
 
 SENT, DELIVERED, READ = Step("sent", 0.2, 0.2), Step("delivered", 1, 1), Step("read", 3, 3)
@@ -118,6 +120,12 @@ TABLE = (
         suffix="0008",
         effect="read, then delivered, then sent, each of them twice",
         steps=DISORDER,
+    ),
+    Outcome(
+        suffix="0009",
+        effect="as usual, but the answer says that the account has used 90 % of its calls, so we slow down",
+        steps=USUAL.steps,
+        used_percent=90,
     ),
 )
 _BY_SUFFIX = {outcome.suffix: outcome for outcome in TABLE}

@@ -3,6 +3,7 @@
 import json
 import secrets
 from dataclasses import dataclass
+from functools import lru_cache
 from mmap import mmap
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
@@ -86,6 +87,7 @@ class Accepted:
     wa_id: str = ""
     user_id: str = ""
     message_status: str = ""
+    usage: errors.Usage = errors.NO_USAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,7 @@ class GraphClient:
             wa_id=_text(contact.get("wa_id")),
             user_id=_text(contact.get("user_id")),
             message_status=_text(message.get("message_status")),
+            usage=errors.usage_of(response),
         )
 
     def mark_read(self, *, phone_number_id: str, wamid: str, typing: bool = False) -> None:
@@ -324,6 +327,7 @@ class GraphClient:
         return response
 
 
+@lru_cache(maxsize=1024)
 def _path(*parts: str) -> str:
     return "".join("/" + quote(part, safe="") for part in parts)
 
@@ -331,10 +335,13 @@ def _path(*parts: str) -> str:
 def _object(response: GraphResponse) -> dict[str, Any]:
     """The JSON object of an answer; empty when it is none, so that what is looked for is absent."""
     try:
-        value = json.loads(response.body)
+        return _object_of(orjson.loads(response.body))
+    except orjson.JSONDecodeError:
+        pass  # `json` reads a few things more, such as numbers of any size
+    try:
+        return _object_of(json.loads(response.body))
     except (ValueError, RecursionError):
         return {}
-    return _object_of(value)
 
 
 def _object_of(value: object) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Graph error codes: throttled, worth another try, final."""
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 from gosend.lib import http
 from gosend.whatsapp.error_rules import MESSAGES, Outcome, Rule
@@ -10,13 +10,16 @@ from gosend.whatsapp.wire import GraphResponse
 
 __all__ = [
     "RULES",
+    "NO_USAGE",
     "GraphError",
     "Outcome",
     "Rule",
+    "Usage",
     "explain",
     "from_failed",
     "from_response",
     "from_status",
+    "usage_of",
 ]
 
 RULES: dict[int, Rule] = {**MESSAGES, **MANAGEMENT}
@@ -166,15 +169,35 @@ def _retry_after(response: GraphResponse, rule: Rule) -> float | None:
     if rule.outcome is not Outcome.NOT_SENT:
         return None
     told = _seconds(response.headers.get("retry-after", ""))
-    regain = _minutes_to_regain(response.headers.get("x-business-use-case-usage", ""))
-    return max(rule.backoff_seconds or 0.0, told, regain * _SECONDS_IN_MINUTE)
+    return max(rule.backoff_seconds or 0.0, told, usage_of(response).regain_seconds)
 
 
-def _minutes_to_regain(header: str) -> float:
-    """Of `{"<id>": [{"estimated_time_to_regain_access": minutes}]}`, the longest."""
-    usage = _json(header)
-    uses = [use for uses in usage.values() if isinstance(uses, list) for use in uses if isinstance(use, dict)]
-    return max((_seconds(use.get("estimated_time_to_regain_access")) for use in uses), default=0.0)
+class Usage(NamedTuple):
+    """What an account has used of the calls that Meta grants it, in percent; when it gets them back."""
+
+    percent: float = 0.0
+    regain_seconds: float = 0.0
+
+
+NO_USAGE = Usage()
+
+
+def usage_of(response: GraphResponse) -> Usage:
+    """Read `X-Business-Use-Case-Usage`, the highest of each figure; nothing where Meta does not say.
+
+    `{"<id>": [{"call_count": percent, "total_time": …, "estimated_time_to_regain_access": minutes}]}`.
+    """
+    header = response.headers.get("x-business-use-case-usage")
+    if not header:
+        return NO_USAGE
+    found = [use for uses in _json(header).values() if isinstance(uses, list) for use in uses]
+    uses = [use for use in found if isinstance(use, dict)]
+    percent = max((_seconds(use.get(name)) for use in uses for name in _SHARES), default=0.0)
+    regain = max((_seconds(use.get("estimated_time_to_regain_access")) for use in uses), default=0.0)
+    return Usage(percent, regain * _SECONDS_IN_MINUTE)
+
+
+_SHARES = ("call_count", "total_cputime", "total_time")
 
 
 def _error_object(body: bytes) -> dict[str, Any]:

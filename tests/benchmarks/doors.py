@@ -114,7 +114,7 @@ def sends(stand: Stand, number: int, *, first: int | None = None) -> list[bytes]
 
 
 def _send(stand: Stand, number: int, index: int, person: int) -> bytes:
-    whom = f"4917{20_000_000 + person}"
+    whom = f"4917{2_000_000 + person}0"  # none of the sandbox's magic numbers
     body = {
         "phone_number_id": stand.numbers[index % len(stand.numbers)].phone_number_id,
         "to": whom,
@@ -176,7 +176,7 @@ def _post_batch(doors: Doors, session: requests.Session, number: int) -> float:
     messages = [
         {
             "phone_number_id": sender,
-            "to": f"4917{30_000_000 + number * _BATCH + index}",
+            "to": f"4917{3_000_000 + number * _BATCH + index}0",
             "type": "text",
             "text": {"body": f"Your order {index} is on its way."},
         }

@@ -114,7 +114,8 @@ _COLUMNS = "tenant_id, phone_number_id, direction, type, status, origin, peer, r
 _QUEUE = f"""
 WITH message AS (
     INSERT INTO messaging_message ({_COLUMNS})
-    SELECT %(tenant)s, %(number)s, 'outbound', 'text', 'queued', 'cloud_api', '4917' || (10000000 + n), '', 0
+    SELECT %(tenant)s, %(number)s, 'outbound', 'text', 'queued', 'cloud_api',
+           '4917' || (1000000 + n) || '0', '', 0  -- none of the sandbox's magic numbers
       FROM generate_series(1, %(count)s) n
     RETURNING id, phone_number_id, peer
 ), content AS (
@@ -126,7 +127,7 @@ SELECT id, phone_number_id, peer, 'queued', 0, 0 FROM message
 """  # noqa: S608 -- constants of this file
 _SENT = f"""
 INSERT INTO messaging_message ({_COLUMNS}, wamid, sent_at)
-SELECT %(tenant)s, %(number)s, 'outbound', 'text', 'sent', 'cloud_api', '4917' || (10000000 + n), '', 1,
+SELECT %(tenant)s, %(number)s, 'outbound', 'text', 'sent', 'cloud_api', '4917' || (1000000 + n) || '0', '', 1,
        'wamid.' || %(mark)s || n, now()
   FROM generate_series(1, %(count)s) n
 """  # noqa: S608 -- constants of this file

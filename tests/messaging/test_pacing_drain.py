@@ -1,6 +1,7 @@
 """A drain whose Meta refuses the token, over real HTTP: nothing is burned, and one success lets it go on."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,8 +11,9 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
+from accounts import numbers
 from accounts.models import PhoneNumber
-from messaging import deliver
+from messaging import deliver, pacing
 from messaging.models import Dispatch, Message
 from tests import factories
 from webhooks_app.models import Event
@@ -23,6 +25,7 @@ class Meta(ThreadingHTTPServer):
     """Answers every send with one error code, or takes it."""
 
     code: int | None = None
+    usage: dict[str, int] | None = None
     asked = 0
 
 
@@ -38,6 +41,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = orjson.dumps(answer)
         self.send_response(400 if code else 200)
         self.send_header("Content-Length", str(len(body)))
+        if usage := self.server.usage:
+            said = orjson.dumps({"1": [{"type": "whatsapp", **usage}]}).decode()
+            self.send_header("X-Business-Use-Case-Usage", said)
         self.end_headers()
         self.wfile.write(body)
 
@@ -86,13 +92,72 @@ def test_a_dead_token_burns_nothing_alerts_once_and_one_success_lets_the_rest_go
     assert _again(number).held_for == "token"
     assert Event.objects.filter(type="account.alert").count() == 1
 
+    assert deliver.numbers_due() == []
+
     meta.code = None
     _earlier(number, "held_until", 1)
     Dispatch.objects.update(due_at=timezone.now())
+    assert deliver.numbers_due() == [number.pk]
     deliver.drain(number_id=number.pk)
     assert meta.asked == asked + 5
     assert Message.objects.filter(status="sent").count() == 5
     assert (_again(number).held_for, _again(number).held_until) == ("", None)
+
+
+def test_a_replaced_token_lets_all_numbers_of_its_account_try_again_at_once(
+    send_text: SendText, number: PhoneNumber, meta: Meta
+) -> None:
+    sibling = factories.PhoneNumberFactory.create(
+        tenant=number.tenant, business_account=number.business_account
+    )
+    meta.code = 190
+    send_text(to="5491140123400", is_async=True)
+    deliver.drain(number_id=number.pk)
+    assert _again(sibling).held_for == "token"
+    meta.code = None
+
+    account = number.business_account
+    account.access_token = "another"
+    account.save()
+    numbers.token_replaced(account)
+
+    assert {(_again(one).held_for, _again(one).held_until) for one in (number, sibling)} == {("", None)}
+    # It was put back to be tried as soon as the number may, not after the pause.
+    assert Dispatch.objects.get().due_at < timezone.now() + timedelta(seconds=3)
+    time.sleep(2)
+    assert deliver.numbers_due() == [number.pk]
+    deliver.drain(number_id=number.pk)
+    assert Message.objects.get().status == "sent"
+
+
+def test_an_account_that_has_used_most_of_its_calls_slows_down_before_meta_refuses(
+    send_text: SendText, number: PhoneNumber, meta: Meta
+) -> None:
+    sibling = factories.PhoneNumberFactory.create(
+        tenant=number.tenant, business_account=number.business_account
+    )
+    stranger = factories.PhoneNumberFactory.create()
+    meta.usage = {"call_count": 90, "total_cputime": 20, "estimated_time_to_regain_access": 0}
+    send_text(to="5491140123400", is_async=True)
+    deliver.drain(number_id=number.pk)
+
+    assert _again(number).slowed_to == _again(sibling).slowed_to == pytest.approx(0.4)
+    assert pacing.slowed(_again(number), 80) in {32, 33, 34}
+    assert _again(stranger).slowed_to is None
+
+    meta.usage = {"call_count": 100, "estimated_time_to_regain_access": 7}
+    send_text(to="5491140123401", is_async=True)
+    deliver.drain(number_id=number.pk)
+    assert _again(sibling).held_for == "account_calls"
+    assert 410 < pacing.held_seconds(_again(sibling)) <= 420
+    assert Message.objects.filter(status="sent").count() == 2
+
+
+def test_the_sandbox_can_say_that_an_account_has_used_most_of_its_calls(
+    send_text: SendText, number: PhoneNumber
+) -> None:
+    assert send_text(to="5491140120009").status == "sent"
+    assert _again(number).slowed_to == pytest.approx(0.4)
 
 
 def test_meta_slows_a_drain_and_every_message_arrives(

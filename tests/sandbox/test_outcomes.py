@@ -8,6 +8,7 @@ import pytest
 
 from gosend.sandbox import callbacks, graph, outcomes
 from gosend.sandbox.world import Line, MemoryWorld
+from gosend.whatsapp import errors
 from gosend.whatsapp.wire import GraphRequest
 
 LINE = Line("200000000000001", "106540352242922", "15550783881")
@@ -149,6 +150,14 @@ def test_0007_answers_two_seconds_after_delivery() -> None:
     assert message["context"] == {"from": "15550783881", "id": reply.accepted.wamid}
     assert message["id"] != reply.accepted.wamid
     assert last["contacts"][0]["profile"] == {"name": "Sandbox Customer"}
+
+
+def test_0009_says_that_the_account_has_used_most_of_its_calls() -> None:
+    reply = send("+5491123450009")
+
+    assert reply.response is not None
+    assert errors.usage_of(reply.response) == errors.Usage(percent=90, regain_seconds=0)
+    assert told(reply) == USUAL
 
 
 def test_0008_comes_backwards_and_twice() -> None:

@@ -13,7 +13,7 @@ from accounts.models import PhoneNumber, Tenant
 from gosend.lib import signing
 from tests.webhooks_app import receiver as receivers
 from tests.webhooks_app.conftest import Publish
-from webhooks_app import deliver, endpoints, retries, secrets
+from webhooks_app import claims, deliver, endpoints, retries, secrets
 from webhooks_app.models import Attempt, Delivery, Event, WebhookEndpoint
 
 
@@ -164,7 +164,7 @@ def test_gone_disables_the_endpoint_ends_what_waits_and_tells_the_project(
     )
     receiver.answer = receivers.reply(410)
 
-    [claim] = deliver.claim_due(limit=10)
+    [claim] = claims.take_due(limit=10)
     deliver.attempt(claim)
 
     first.refresh_from_db()

@@ -9,7 +9,7 @@ from pytest_django import Settings
 from accounts import tenants
 from accounts.models import PhoneNumber, Tenant
 from tests.webhooks_app.conftest import Publish
-from webhooks_app import deliver, endpoints, events, outcomes, secrets
+from webhooks_app import claims, deliver, endpoints, events, outcomes, secrets
 from webhooks_app.models import Attempt, Delivery, WebhookEndpoint
 
 URL = "https://customer.example/hook"
@@ -167,7 +167,7 @@ def test_an_attempt_under_way_when_its_endpoint_is_removed_is_recorded_and_is_th
 ) -> None:
     endpoint, _ = endpoints.add(tenant=acme, number=number, url=URL, events=["*"])
     delivery = publish(number)
-    [claim] = deliver.claim_due(limit=1)
+    [claim] = claims.take_due(limit=1)
     endpoints.remove(endpoint=endpoint)
 
     deliver.record(claim, outcomes.Answer(status=500, duration_ms=1))

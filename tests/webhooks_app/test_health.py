@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.models import PhoneNumber, Tenant
 from tests.webhooks_app import receiver as receivers
 from tests.webhooks_app.conftest import Publish
-from webhooks_app import deliver, endpoints
+from webhooks_app import claims, deliver, endpoints
 from webhooks_app.models import Event, WebhookEndpoint
 
 
@@ -22,7 +22,7 @@ def alerts(acme: Tenant) -> WebhookEndpoint:
 
 def _fail(number: PhoneNumber, publish: Publish, *, since: timedelta) -> None:
     WebhookEndpoint.objects.filter(phone_number=number).update(failing_since=Now() - since)
-    claim = deliver.claim_one(delivery=publish(number))
+    claim = claims.take_one(delivery=publish(number))
     assert claim is not None
     deliver.attempt(claim)
 
@@ -84,7 +84,7 @@ def test_a_success_begins_the_warnings_anew(
     receiver.answer = receivers.reply(500)
     _fail(number, publish, since=timedelta(days=3))
     receiver.answer = receivers.reply(200)
-    claim = deliver.claim_one(delivery=publish(number))
+    claim = claims.take_one(delivery=publish(number))
     assert claim is not None
     deliver.attempt(claim)
     endpoint.refresh_from_db()

@@ -14,7 +14,7 @@ from accounts.models import PhoneNumber, Tenant
 from gosend.lib import stop
 from tests.webhooks_app import receiver as receivers
 from tests.webhooks_app.conftest import Publish
-from webhooks_app import deliver, endpoints, outcomes
+from webhooks_app import claims, deliver, endpoints, outcomes
 from webhooks_app.models import Attempt, Delivery, WebhookEndpoint
 
 
@@ -47,12 +47,12 @@ def test_recording_many_costs_one_statement(
 ) -> None:
     for _ in range(count):
         publish(number)
-    claims = deliver.claim_due(limit=count, per_endpoint=count)
+    taken = claims.take_due(limit=count, per_endpoint=count)
     good = outcomes.Answer(status=200, duration_ms=1)
 
     # Two more are the savepoint that stands for the transaction in this test.
     with django_assert_num_queries(1 + 2):
-        assert outcomes.record([(claim, good) for claim in claims]) == count
+        assert outcomes.record([(claim, good) for claim in taken]) == count
 
 
 def test_an_endpoint_that_failed_is_tried_with_one_at_a_time_until_one_succeeds(
@@ -60,17 +60,17 @@ def test_an_endpoint_that_failed_is_tried_with_one_at_a_time_until_one_succeeds(
 ) -> None:
     for _ in range(12):
         publish(number)
-    failed, *_ = deliver.claim_due(limit=4)
+    failed, *_ = claims.take_due(limit=4)
     assert deliver.record(failed, outcomes.Answer(status=503, duration_ms=1))
     Delivery.objects.filter(claim_token__isnull=False).update(
         claim_token=None, lease_expires_at=None, next_attempt_at=Now()
     )
 
-    [probe] = deliver.claim_due(limit=16)
-    assert deliver.claim_due(limit=16) == []
+    [probe] = claims.take_due(limit=16)
+    assert claims.take_due(limit=16) == []
 
     assert deliver.record(probe, outcomes.Answer(status=200, duration_ms=1))
-    assert len(deliver.claim_due(limit=16)) == deliver.PER_ENDPOINT
+    assert len(claims.take_due(limit=16)) == claims.PER_ENDPOINT
 
 
 def test_a_dead_endpoint_holds_one_thread_and_wears_no_queue_down(
@@ -161,7 +161,7 @@ def test_one_that_cannot_be_recorded_costs_the_others_nothing(
         publish(number)
     good = outcomes.Answer(status=200, duration_ms=1)
     bad = replace(good, duration_ms=2**40)
-    first, second, third = deliver.claim_due(limit=3)
+    first, second, third = claims.take_due(limit=3)
 
     assert outcomes.record([(first, good), (second, bad), (third, good)]) == 2
 

@@ -14,7 +14,7 @@ from messaging import announce, endings, ingest, standing
 from tests import factories
 from tests.webhooks_app import receiver as receivers
 from tests.webhooks_app.conftest import HAPPENED
-from webhooks_app import deliver, endpoints, events, samples
+from webhooks_app import claims, deliver, endpoints, events, samples
 from webhooks_app.models import Delivery, Event, WebhookEndpoint
 
 SAYS = {"type": "text", "text": {"body": "Hola Juan"}}
@@ -121,7 +121,7 @@ def test_a_warning_has_the_shape_of_its_sample(
         tenant_id=number.tenant_id, number=number, type="message.sent", data={}, occurred_at=HAPPENED
     )
 
-    [claim] = deliver.claim_due(limit=1)
+    [claim] = claims.take_due(limit=1)
     deliver.attempt(claim)
 
     assert Event.objects.filter(type="account.alert").count() == 1

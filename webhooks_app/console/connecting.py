@@ -111,4 +111,5 @@ def _keep(account: BusinessAccount, known: PhoneNumber | None, number_id: str, f
         number.quality_rating = rating
     number.status = PhoneNumber.Status.ACTIVE
     lines.keep(number=number)
+    numbers.token_replaced(account)
     return number

@@ -16,7 +16,7 @@ from tests.api.conftest import Call
 from tests.api.v1.conftest import Owe
 from tests.conftest import Party
 from tests.webhooks_app import receiver as receivers
-from webhooks_app import deliver, endpoints, events
+from webhooks_app import claims, deliver, endpoints, events
 from webhooks_app.models import Attempt, Delivery, Event, WebhookEndpoint
 
 
@@ -174,7 +174,7 @@ def test_a_repeated_replay_is_done_once(
 
 def test_an_attempt_under_way_is_not_replayed(post: Call, endpoint: WebhookEndpoint, owe: Owe) -> None:
     delivery = owe()
-    deliver.claim_due(limit=1)
+    claims.take_due(limit=1)
 
     refused = post(_path(endpoint, f"/{delivery.pk}/replay"))
 
