@@ -42,7 +42,7 @@ def find_many(*, account: BusinessAccount, peers: Collection[str]) -> dict[str, 
 
 
 def _key(peer: str) -> str:
-    return "user_id" if phones.is_user_id(peer) else "phone"
+    return "user_id" if phones.is_user_id(peer) or phones.is_group(peer) else "phone"
 
 
 def _find(account: BusinessAccount, phone: str, user_id: str) -> Contact | None:

@@ -5,8 +5,8 @@ from django.utils import timezone
 
 from accounts.models import PhoneNumber
 from gosend.whatsapp.events import InboundMessage
-from messaging import announce, contacts, conversations, inbound_media, merges, polls
-from messaging.models import Message, MessageContent
+from messaging import announce, contacts, conversations, groups, inbound_media, merges, polls
+from messaging.models import Contact, Message, MessageContent
 
 # WhatsApp itself says these of a customer: they open no window.
 _NOT_WRITTEN = frozenset({"system"})
@@ -36,15 +36,8 @@ def _is_here(number: PhoneNumber, wamid: str) -> bool:
 def _store(number: PhoneNumber, item: InboundMessage) -> Message:
     # A clock ahead of ours must not hold the window open for longer.
     written_at = min(item.timestamp, timezone.now())
-    user_id = merges.followed(account=number.business_account, item=item)
-    merges.meet(account=number.business_account, phone=item.from_phone, user_id=user_id)
-    contact = contacts.find_or_create(
-        account=number.business_account,
-        phone=item.from_phone,
-        user_id=user_id,
-        name=item.profile_name,
-        username=item.username,
-    )
+    group = groups.of(item.message)
+    contact = _group(number, group) if group else _person(number, item)
     conversation, is_new = conversations.touch(
         number=number, contact=contact, direction=Message.Direction.INBOUND, at=written_at
     )
@@ -60,7 +53,7 @@ def _store(number: PhoneNumber, item: InboundMessage) -> Message:
         type=item.type[:40],
         status=Message.Status.RECEIVED,
         wamid=item.wamid,
-        peer=item.from_phone or item.from_user_id,
+        peer=group or item.from_phone or item.from_user_id,
         created_at=written_at,
     )
     MessageContent.objects.create(message=message, body=item.message)
@@ -74,3 +67,20 @@ def _store(number: PhoneNumber, item: InboundMessage) -> Message:
         media_url=inbound_media.address_of(file) if file else "",
     )
     return message
+
+
+def _group(number: PhoneNumber, group: str) -> Contact:
+    """The chat is the group's; that somebody writes in it opens no window to them alone."""
+    return contacts.find_or_create(account=number.business_account, user_id=group)
+
+
+def _person(number: PhoneNumber, item: InboundMessage) -> Contact:
+    user_id = merges.followed(account=number.business_account, item=item)
+    merges.meet(account=number.business_account, phone=item.from_phone, user_id=user_id)
+    return contacts.find_or_create(
+        account=number.business_account,
+        phone=item.from_phone,
+        user_id=user_id,
+        name=item.profile_name,
+        username=item.username,
+    )

@@ -16,7 +16,7 @@ _LOOKS = 3
 
 
 def begin(wanted: Collection[tuple[PhoneNumber, str]]) -> None:
-    """See to it that each number has a running conversation with each recipient, digits or user id.
+    """See to it that each number has a running conversation with each recipient, digits, user id or group.
 
     In the caller's transaction. `conversation.created` is told of those that are new; messages are counted
     by whoever stores them.
@@ -28,8 +28,8 @@ def begin(wanted: Collection[tuple[PhoneNumber, str]]) -> None:
             "account_id": numbers[number_id].business_account_id,
             "customer_id": numbers[number_id].business_account.customer_id,
             "number_id": number_id,
-            "phone": "" if phone.is_user_id(peer) else peer,
-            "user_id": peer if phone.is_user_id(peer) else "",
+            "phone": peer if phone.is_e164_digits(peer) else "",
+            "user_id": "" if phone.is_e164_digits(peer) else peer,
         }
         for number_id, peer in sorted({(number.pk, peer) for number, peer in wanted})
     ]

@@ -15,8 +15,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import PhoneNumber
+from gosend.lib import phone
 from gosend.lib.errors import DomainError
 from gosend.whatsapp import content as contents
+from messaging import groups
 from messaging.models import Message, Poll, PollVote
 from webhooks_app import events
 
@@ -45,15 +47,18 @@ class Rendering:
     token: str
 
 
-def render(*, name: str, options: Sequence[str], selectable_count: int) -> Rendering:
-    """Choose the plainest form that holds every option. Raises `contents.ContentInvalid`."""
+def render(*, name: str, options: Sequence[str], selectable_count: int, to_group: bool = False) -> Rendering:
+    """Choose the plainest form that holds every option; groups take nothing to tap on.
+
+    Raises `contents.ContentInvalid`.
+    """
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     ids = [f"poll.{token}.{index}" for index in range(len(options))]
-    if selectable_count == 1 and _fits_buttons(name, options):
+    if not to_group and selectable_count == 1 and _fits_buttons(name, options):
         replies = [{"id": id, "title": option} for id, option in zip(ids, options, strict=True)]
         action: dict[str, Any] = {"buttons": [{"type": "reply", "reply": reply} for reply in replies]}
         return _interactive("button", name, action, Poll.RenderedAs.BUTTONS, token)
-    if _fits_list(options):
+    if not to_group and _fits_list(options):
         rows = [{"id": id, **_row(option)} for id, option in zip(ids, options, strict=True)]
         action = {"button": _LIST_LABEL, "sections": [{"rows": rows}]}
         return _interactive("list", name, action, Poll.RenderedAs.LIST, token)
@@ -96,12 +101,13 @@ def hear(*, message: Message, meta_message: dict[str, Any]) -> None:
         return
     poll, chosen, source = found
     locked = _lock(poll)
-    before = _selected(locked, message.peer)
+    voter = groups.writer(meta_message) if phone.is_group(message.peer) else message.peer
+    before = _selected(locked, voter)
     if source == PollVote.Source.TEXT:
         after = chosen[-locked.selectable_count :]
     else:
         after = _toggled(before, chosen[0], limit=locked.selectable_count)
-    _record(locked, voter=message.peer, before=before, after=after, source=source)
+    _record(locked, voter=voter, before=before, after=after, source=source)
 
 
 def vote(*, poll: Poll, options: Sequence[str]) -> Poll:

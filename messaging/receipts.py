@@ -5,8 +5,10 @@ import math
 from django.db.models.functions import Coalesce, Now
 
 from accounts import numbers
+from gosend.lib import phone
 from gosend.lib.errors import DomainError
 from gosend.whatsapp.errors import GraphError, Outcome
+from messaging import groups
 from messaging.models import Message
 
 
@@ -30,6 +32,8 @@ def mark_read(*, message: Message, environment: str, typing: bool = False) -> No
     """
     if message.direction != Message.Direction.INBOUND or not message.wamid:
         raise NotInbound("Only a message that a customer sent can be marked as read")
+    if phone.is_group(message.peer):
+        raise groups.not_in_groups("WhatsApp takes no read receipts, and shows no typing, in a group")
     number = message.phone_number
     numbers.require_sendable(number, tenant=number.tenant, environment=environment)
     try:

@@ -13,7 +13,7 @@ from accounts.models import ApiKey, PhoneNumber, Tenant
 from gosend.lib import doorbell, phone
 from gosend.lib.errors import DomainError
 from gosend.whatsapp import content as contents
-from messaging import conversations, deliver, gather, idempotency, keep, openings, throughput
+from messaging import conversations, deliver, gather, groups, idempotency, keep, openings, throughput
 from messaging.models import Message, MessageContent
 from templates_app import catalog, parameters
 from templates_app.models import Template
@@ -165,6 +165,8 @@ def _check(asked: Asked, sender: Sender, approved: _Templates) -> None:
     """Refuse one message for what can be known before its recipient is looked up."""
     numbers.require_sendable(asked.number, tenant=sender.tenant, environment=sender.environment)
     require_recipient(asked.to)
+    if phone.is_group(asked.to):
+        groups.require_type(asked.content.type)
     if isinstance(asked.content, contents.Template):
         template = approved(asked.number, asked.content)
         if template is not None:
@@ -172,8 +174,8 @@ def _check(asked: Asked, sender: Sender, approved: _Templates) -> None:
 
 
 def require_recipient(to: str) -> None:
-    """Refuse what is neither a phone number in plain digits nor a WhatsApp user id."""
-    if not (phone.is_e164_digits(to) or phone.is_user_id(to)):
+    """Refuse what is neither a phone number in plain digits nor a WhatsApp user id nor a group."""
+    if not (phone.is_e164_digits(to) or phone.is_user_id(to) or phone.is_group(to)):
         raise InvalidRecipient(
             "Validation failed: 'to' must be E164 format: digits only, country code first,"
             " no plus sign, spaces, dashes or parentheses",
@@ -231,7 +233,8 @@ def _batch(
             "body": _body(one),
             "tracking": one.tracking,
             "due_at": one.due_at,
-            "is_free": not isinstance(one.content, contents.Template),
+            # Of a group's window Meta alone knows.
+            "is_free": not isinstance(one.content, contents.Template) and not phone.is_group(one.to),
         }
         for one in asked
     ]

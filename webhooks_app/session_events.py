@@ -57,7 +57,8 @@ def jid(peer: str | None) -> str | None:
     """The address of a chat; a person known by user id alone has no other than that id."""
     if not peer:
         return None
-    return peer if phone.is_user_id(peer) else f"{peer}@s.whatsapp.net"
+    has_own = phone.is_user_id(peer) or phone.is_group(peer)
+    return peer if has_own else f"{peer}@s.whatsapp.net"
 
 
 def ack_level(status: str) -> int:
@@ -79,11 +80,12 @@ def _payload(name: str, told: dict[str, Any], at: int) -> dict[str, Any]:
 def _received(message: dict[str, Any], at: int) -> dict[str, Any]:
     ours = message.get("gosendapi", {})
     context = message.get("context")
-    chat = jid(message.get("from") or message.get("from_user_id"))
+    sender = jid(message.get("from") or message.get("from_user_id"))
+    group = message.get("group_id")
     return {
         **_ids(message, ours),
-        "chatJid": chat,
-        "senderJid": chat,
+        "chatJid": phone.group(group) if isinstance(group, str) and group else sender,
+        "senderJid": sender,
         "fromMe": False,
         "direction": "inbound",
         "type": message.get("type"),

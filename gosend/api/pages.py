@@ -34,8 +34,8 @@ def take(request: Request, queryset: QuerySet[Row]) -> Page[Row]:
     to the next page carries a cursor, so that following links neither skips nor repeats a row when
     new ones arrive. The queryset's ids must grow with time.
     """
-    per_page = min(_number(request, "per_page", DEFAULT_PER_PAGE), MAX_PER_PAGE)
-    page = _number(request, "page", 1)
+    per_page = min(number(request, "per_page", DEFAULT_PER_PAGE), MAX_PER_PAGE)
+    page = number(request, "page", 1)
     require_reachable(page)
     cursor = request.query_params.get("cursor")
     counted = queryset.order_by()[: MAX_COUNTED + 1].values("pk")
@@ -98,13 +98,14 @@ def _link(request: Request, relation: str, change: Mapping[str, Any]) -> str:
     return f'<{address}?{urlencode([*kept, *change.items()])}>; rel="{relation}"'
 
 
-def _number(request: Request, name: str, default: int) -> int:
+def number(request: Request, name: str, default: int) -> int:
+    """Read a whole number from 1 out of the query, or refuse it by name."""
     text = request.query_params.get(name)
     if text is None:
         return default
-    number = int(text) if text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS else 0
-    if not number:
+    found = int(text) if text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS else 0
+    if not found:
         raise errors.InvalidField(
             f"{name} is a whole number from 1", details={"field": name, "value": text[:100]}
         )
-    return number
+    return found

@@ -41,8 +41,10 @@ def as_json(document: Mapping[str, Any]) -> str:
 
 
 def _auth(document: Mapping[str, Any]) -> dict[str, Any]:
-    """How the key is sent: in a header of its own, or as a bearer token."""
-    scheme = next(iter(document["components"]["securitySchemes"].values()))
+    """How the key is sent, by the first way that there is: in a header of its own, or as a bearer token."""
+    operations = (one for path in document["paths"].values() for one in path.values())
+    name = next(iter(next(operations)["security"][0]))
+    scheme = document["components"]["securitySchemes"][name]
     if scheme["type"] == "http":
         return {"type": "bearer", "bearer": [{"key": "token", "value": "{{api_key}}", "type": "string"}]}
     fields = {"key": scheme["name"], "value": "{{api_key}}", "in": scheme["in"]}

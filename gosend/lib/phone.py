@@ -13,6 +13,10 @@ _MEXICAN_MOBILE = re.compile(r"521(?=[0-9]{10}\Z)")
 # Meta's business-scoped user id: the country, "ENT" for one that a group of businesses shares, then
 # up to 128 letters and digits.
 _USER_ID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}\Z")
+# A group of the Cloud API's is written as chat programs write groups: Meta's opaque id, then this. Ids of
+# digits alone are of groups that people made, which the Cloud API does not reach.
+_GROUP_ENDS_WITH = "@g.us"
+_GROUP = re.compile(r"(?![0-9-]+@)[A-Za-z0-9+/_=-]{8,140}@g\.us\Z")
 
 
 @lru_cache(maxsize=4096)
@@ -41,6 +45,20 @@ def plain(text: str) -> str:
 
 def is_user_id(text: str) -> bool:
     return _USER_ID.match(text) is not None
+
+
+def is_group(text: str) -> bool:
+    return _GROUP.match(text) is not None
+
+
+def group(group_id: str) -> str:
+    """How a group is written here, from Meta's id of it."""
+    return f"{group_id}{_GROUP_ENDS_WITH}"
+
+
+def group_id(group: str) -> str:
+    """Meta's id of a group that is written as here."""
+    return group.removesuffix(_GROUP_ENDS_WITH)
 
 
 def mask(text: str) -> str:

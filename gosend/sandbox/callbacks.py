@@ -53,6 +53,8 @@ class Person:
     wa_id: str
     user_id: str
     name: str = "Sandbox Customer"
+    # Not one person: a group, whose id stands where a user id does.
+    is_group: bool = False
 
 
 # --- What Meta would say ------------------------------------------------------------------------
@@ -103,9 +105,11 @@ def status(
 ) -> dict[str, Any]:
     """The payload for one status; a failed one names the error and, as at Meta, no contact."""
     item: dict[str, Any] = {"id": wamid, "status": status, "timestamp": str(int(timestamp))}
-    if to.wa_id:
+    if to.is_group:
+        item |= {"recipient_id": to.user_id, "recipient_type": "group"}
+    elif to.wa_id:
         item["recipient_id"] = to.wa_id
-    if not (error and to.wa_id):
+    if not to.is_group and not (error and to.wa_id):
         item["recipient_user_id"] = to.user_id
     if opaque is not None:
         item["biz_opaque_callback_data"] = opaque
@@ -113,7 +117,8 @@ def status(
         item["pricing"] = pricing
     if error:
         return envelope(line=line, value={"statuses": [item | {"errors": [error]}]})
-    return envelope(line=line, value={"contacts": [_contact(to)], "statuses": [item]})
+    contacts = {} if to.is_group else {"contacts": [_contact(to)]}
+    return envelope(line=line, value={**contacts, "statuses": [item]})
 
 
 def inbound_message(

@@ -194,7 +194,8 @@ def _messages(body: dict[str, Any], *, line: Line, world: World) -> Reply:
     if outcome.is_throttled_once and world.first_time(f"throttled:{line.phone_number_id}:{recipient}"[:200]):
         raise Refusal(130429, "Cloud API message throughput has been reached (sandbox, once)")
     wamid = callbacks.new_wamid(recipient)
-    to = Person("", user_id) if user_id else callbacks.person(phone=digits)
+    is_group = body.get("recipient_type") == "group"
+    to = Person("", user_id, is_group=is_group) if user_id else callbacks.person(phone=digits)
     response = _accepted_response(body, to, wamid, message_type)
     if outcome.used_percent:
         response.headers["x-business-use-case-usage"] = _usage(line, outcome.used_percent)
@@ -208,7 +209,9 @@ def _messages(body: dict[str, Any], *, line: Line, world: World) -> Reply:
 
 
 def _accepted_response(body: dict[str, Any], to: Person, wamid: str, message_type: str) -> GraphResponse:
-    contact = {"input": body["to"], "wa_id": to.wa_id} if to.wa_id else {"user_id": to.user_id}
+    contact = {"user_id": to.user_id}
+    if not body.get("recipient"):
+        contact = {"input": body["to"], "wa_id": to.wa_id or to.user_id}
     message = {"id": wamid}
     if message_type == "template":
         message["message_status"] = "accepted"

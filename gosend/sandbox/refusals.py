@@ -51,6 +51,9 @@ _STATUS_OF = {131016: 503}
 
 _SEPARATORS = str.maketrans("", "", "+-() ")
 _PHONE = re.compile(r"[1-9][0-9]{6,14}\Z")
+# Meta's own begin with this: the base64 of capi_group:
+_GROUP = re.compile(r"Y2FwaV9ncm91cDo[A-Za-z0-9+/_=-]{1,120}\Z")
+GROUP_TYPES = ("text", "image", "video", "audio", "document", "sticker", "template")
 _USER_ID = re.compile(r"[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}\Z")
 _TEMPLATE_NAME = re.compile(r"[a-z0-9_]{1,512}\Z")
 _COMPONENTS = frozenset({"header", "body", "button", "carousel", "limited_time_offer"})
@@ -87,9 +90,11 @@ def check_product(body: dict[str, Any]) -> None:
 
 
 def recipient_of(body: dict[str, Any]) -> tuple[str, str]:
-    """Return (digits, "") or ("", user id); `to` wins when both are given, as at Meta."""
-    if body.get("recipient_type", "individual") != "individual":
-        raise Refusal(100, "recipient_type must be individual; the sandbox has no groups")
+    """Return (digits, "") or ("", user id or group); `to` wins when both are given, as at Meta."""
+    if body.get("recipient_type", "individual") not in ("individual", "group"):
+        raise Refusal(100, "recipient_type must be individual or group")
+    if body.get("recipient_type") == "group":
+        return "", _group_of(body)
     to, user_id = body.get("to"), body.get("recipient")
     if to is None and user_id is None:
         raise Refusal(100, "to is required")
@@ -101,6 +106,15 @@ def recipient_of(body: dict[str, Any]) -> tuple[str, str]:
     if not isinstance(user_id, str) or not _USER_ID.match(user_id):
         raise invalid("recipient", "must be a business-scoped user id")
     return "", user_id
+
+
+def _group_of(body: dict[str, Any]) -> str:
+    group = body.get("to")
+    if not isinstance(group, str) or not _GROUP.match(group):
+        raise Refusal(131041, "to must be the id of a group")
+    if body.get("type", "text") not in GROUP_TYPES:
+        raise Refusal(100, f"type must be one of {', '.join(GROUP_TYPES)} in a group")
+    return group
 
 
 def opaque_of(body: dict[str, Any]) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from gosend.lib import phone
 from gosend.whatsapp import violations
 from gosend.whatsapp.cards import Contacts
 from gosend.whatsapp.interactive import Interactive
@@ -89,11 +90,13 @@ def parse(*, type: str, value: object) -> Content:
 
 
 def envelope(*, to: str, opaque: str | None = None) -> dict[str, Any]:
-    """What Graph wants around any content. `to` is digits, or a WhatsApp user id such as `US.1349…`."""
+    """What Graph wants around any content. `to` is digits, a user id such as `US.1349…`, or a group."""
     if opaque is not None and len(opaque) > MAX_OPAQUE_CHARACTERS:
         raise ValueError(f"callback data may have {MAX_OPAQUE_CHARACTERS} characters, not {len(opaque)}")
     body: dict[str, Any] = {"messaging_product": "whatsapp", "recipient_type": "individual"}
-    if to.isascii() and to.removeprefix("+").isdigit():
+    if phone.is_group(to):
+        body |= {"recipient_type": "group", "to": phone.group_id(to)}
+    elif to.isascii() and to.removeprefix("+").isdigit():
         # Without the plus Meta may put the sender's own country code in front.
         body["to"] = "+" + to.removeprefix("+")
     else:

@@ -80,9 +80,10 @@ def _environment(var_dir: Path) -> dict[str, str]:
     return {**kept, "VAR_DIR": str(var_dir), "PYTHONUNBUFFERED": "1"}
 
 
-@pytest.fixture
-def demo(tmp_path: Path) -> Iterator[Running]:
-    var_dir, output, port = tmp_path / "var", tmp_path / "output", _free_port()
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("demo")
+    var_dir, output, port = folder / "var", folder / "output", _free_port()
     hold = [sys.executable, "-m", "gosend.lib.embedded_postgres", "hold", "--"]
     with output.open("w") as out:
         process = subprocess.Popen(
@@ -187,6 +188,35 @@ def test_the_demo_tells_its_story_and_a_killed_worker_loses_nothing(demo: Runnin
     settled = [id for id in ids if id not in open_ones]
     assert {id: len(told[id]) for id in settled} == dict.fromkeys(settled, len(_EVENTS))
     assert "worker stopped (signal 9); started again" in demo.output.read_text()
+
+
+def test_the_other_two_apis_send_and_see_it_read(demo: Running) -> None:
+    told = demo.told
+    whatomate = f"{told['base_url']}/api/contacts/{told['contact_id']}/messages"
+    session = f"{told['base_url']}/api/v1/sessions/{told['session_id']}"
+    jid = "5491140299999@s.whatsapp.net"  # of its own: one person gets few messages in a short time
+
+    def ask(method: str, address: str, key: str, body: dict[str, Any] | None = None) -> Any:
+        answer = requests.request(method, address, json=body, headers={"X-API-Key": told[key]}, timeout=10)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    first = ask("POST", whatomate, "whatomate_key", {"type": "text", "text": "Hello"})["data"]
+    body = {"type": "text", "to": jid, "text": "Hello"}
+    second = ask("POST", f"{session}/messages", "session_key", body)
+    assert (first["status"], second["status"]) == ("sent", "sent")
+
+    def read() -> bool:
+        ours = ask("GET", whatomate, "whatomate_key")["data"]["items"]
+        theirs = ask("GET", f"{session}/chats/{jid}/messages", "session_key")["data"]
+        statuses = [one["status"] for one in ours if one["id"] == first["id"]]
+        statuses += [one["status"] for one in theirs if one["id"] == second["messageId"]]
+        return statuses == ["read", "read"]
+
+    deadline = time.monotonic() + 60
+    while not read():
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
 
 
 def test_a_taken_port_is_named_with_the_way_out(tmp_path: Path) -> None:

@@ -328,6 +328,18 @@ def test_a_user_id_goes_out_as_the_recipient() -> None:
     }
 
 
+def test_a_group_goes_out_by_its_id_and_as_a_group() -> None:
+    body = content.graph_body(content=Text(body="Hola"), to="Y2FwaV9ncm91cDox@g.us")
+
+    assert body == {
+        "messaging_product": "whatsapp",
+        "recipient_type": "group",
+        "to": "Y2FwaV9ncm91cDox",
+        "type": "text",
+        "text": {"body": "Hola"},
+    }
+
+
 def test_callback_data_has_a_limit() -> None:
     assert content.envelope(to="34600111222", opaque="x" * 512)["biz_opaque_callback_data"] == "x" * 512
     with pytest.raises(ValueError, match="512"):

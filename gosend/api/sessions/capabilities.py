@@ -85,7 +85,12 @@ _ACTIONS = {
 _RECIPIENTS = {
     "person": _can(_NATIVE),
     "userId": _can(_NATIVE, "A business-scoped user id, where there is no phone number."),
-    "group": _can(_UNSUPPORTED, "The Cloud API has groups only for official accounts; not offered here."),
+    "group": _can(
+        _NATIVE,
+        "Groups that the Cloud API made for an official business account, as <Meta's group_id>@g.us: text,"
+        " poll (numbered), files and templates. Groups that people made are not reached.",
+        maxMembers=8,
+    ),
     "newsletter": _can(_UNSUPPORTED),
     "broadcast": _can(_UNSUPPORTED),
     "lid": _can(_UNSUPPORTED, "Known to linked devices only."),

@@ -12,7 +12,7 @@ from gosend.api import errors, schema
 from gosend.api.sessions import bodies, envelope, jids, pages, written
 from gosend.api.sessions.view import SessionView, body_of, session_of
 from gosend.api.view import TenantRequest
-from messaging import receipts
+from messaging import idempotency, receipts
 from messaging.models import Contact, Conversation, Message, ServiceWindow
 
 _STATES = ("composing", "recording", "paused")
@@ -98,6 +98,8 @@ class ChatRead(SessionView):
         message = _latest(session_of(request, session_id), chat_id)
         if message is not None:
             receipts.mark_read(message=message, environment=request.api_key.environment)
+        if request.once is not None:
+            idempotency.claim(request.once)
         read = ReadResult(
             chat_jid=jids.write(jids.read(chat_id, field="chat")),
             message_id=message.wamid if message else None,

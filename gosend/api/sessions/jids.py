@@ -11,8 +11,8 @@ from webhooks_app import session_events
 _PERSON = re.compile(r"\+?([0-9]+)(?:[.:_][0-9]+)*(?:@(?:s\.whatsapp\.net|c\.us))?\Z", re.IGNORECASE)
 _ELSEWHERE = {
     "g.us": (
-        "The Cloud API writes to groups only for official business accounts, in groups that it made itself",
-        ["Write to each member: one message for each phone JID"],
+        "The Cloud API reaches only groups that it made itself, by the id that Meta gave; never one of digits",
+        ["Take the group_id of Meta's, then @g.us", "Write to each member: one message for each phone JID"],
     ),
     "newsletter": ("The Cloud API has no channels", []),
     "broadcast": (
@@ -31,13 +31,13 @@ class UnsupportedByChannel(DomainError):
 
 
 def read(value: object, *, field: str) -> str:
-    """Return the digits of a phone number, or a business-scoped user id; both are what is sent to."""
+    """Return what is sent to: the digits of a phone number, a business-scoped user id, or a group."""
     if value is None or value == "":
         raise errors.MissingField(f"{field} is required", details={"field": field})
     if not isinstance(value, str):
         raise _wrong(field, value)
     text = value.strip()
-    if phone.is_user_id(text):
+    if phone.is_user_id(text) or phone.is_group(text):
         return text
     server = text.rpartition("@")[2].lower() if "@" in text else ""
     if server in _ELSEWHERE:

@@ -8,6 +8,7 @@ from gosend.api import schema
 from gosend.api.sessions import bodies, content, envelope, inline, sending
 from gosend.api.sessions.view import SessionView, body_of, session_of
 from gosend.api.view import TenantRequest
+from gosend.lib import phone
 from gosend.whatsapp import content as contents
 from messaging import polls, uploads
 from messaging.models import Message
@@ -88,7 +89,12 @@ def _send_poll(
     warnings: list[str],
 ) -> Response:
     try:
-        rendering = polls.render(name=poll.name, options=poll.options, selectable_count=poll.selectable_count)
+        rendering = polls.render(
+            name=poll.name,
+            options=poll.options,
+            selectable_count=poll.selectable_count,
+            to_group=phone.is_group(asked.to),
+        )
     except contents.ContentInvalid as error:
         raise content.refused(error, "poll") from error
     kept = polls.keep(

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from gosend.api.sessions import content, envelope, jids, sending
 from gosend.whatsapp import content as contents
+from messaging import groups
 from messaging.models import Message
 from webhooks_app import session_events
 
@@ -59,7 +60,7 @@ def message(row: Message) -> dict[str, Any]:
         wa_message_id=row.wamid,
         outbox_id=str(row.pk),
         chat_jid=jids.write(row.peer),
-        sender_jid=jids.write(own if is_ours else row.peer),
+        sender_jid=jids.write(own if is_ours else (groups.writer(body) or row.peer)),
         direction=row.direction,
         from_me=is_ours,
         type="poll" if poll else row.type,

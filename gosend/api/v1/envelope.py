@@ -120,8 +120,8 @@ def _id(value: int | None) -> str | None:
 
 
 def _as_user_id(peer: str) -> str | None:
-    return peer if phone.is_user_id(peer) else None
+    return peer if phone.is_user_id(peer) or phone.is_group(peer) else None
 
 
 def _as_phone(peer: str) -> str | None:
-    return None if phone.is_user_id(peer) else peer
+    return None if _as_user_id(peer) else peer

@@ -8,7 +8,6 @@ from django.conf import settings
 from pydantic import BaseModel, ConfigDict, Field
 
 from gosend.api.whatomate import envelope, interactive, uuids
-from gosend.lib import phone
 from gosend.whatsapp import content as contents
 from messaging import senders
 from messaging.models import Message
@@ -93,7 +92,7 @@ def write(
         "wa_message_id": message.wamid or "",
         "wamid": message.wamid or "",
         "contact_id": None if contact_id is None else uuids.write(uuids.CONTACT, contact_id),
-        "phone_number": None if phone.is_user_id(message.peer) else message.peer,
+        "phone_number": message.peer if message.peer.isdigit() else None,
         "direction": "outgoing" if is_outgoing else "incoming",
         "type": message.type,
         "message_type": message.type,

@@ -6,9 +6,8 @@ from typing import Any, TypeVar
 from django.db.models import Model, QuerySet
 from drf_spectacular.utils import OpenApiParameter
 
-from gosend.api import errors, pages
+from gosend.api import pages
 from gosend.api.view import TenantRequest
-from gosend.lib import ids
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 100
@@ -45,7 +44,9 @@ class Place:
 
 def asked(request: TenantRequest) -> Place:
     """Read `page` and `limit`, or refuse them by name."""
-    place = Place(_number(request, "page", 1), min(_number(request, "limit", DEFAULT_LIMIT), MAX_LIMIT))
+    place = Place(
+        pages.number(request, "page", 1), min(pages.number(request, "limit", DEFAULT_LIMIT), MAX_LIMIT)
+    )
     pages.require_reachable(place.page)
     return place
 
@@ -61,15 +62,3 @@ def totals(rows: QuerySet[Any], place: Place) -> dict[str, Any]:
 
 def cut(rows: QuerySet[Row], place: Place) -> list[Row]:
     return list(rows[place.start : place.start + place.limit])
-
-
-def _number(request: TenantRequest, name: str, default: int) -> int:
-    text = request.query_params.get(name)
-    if not text:
-        return default
-    number = ids.parse_id(text)
-    if not number:
-        raise errors.InvalidField(
-            f"{name} is a whole number from 1", details={"field": name, "value": text[:100]}
-        )
-    return number

@@ -172,9 +172,10 @@ def test_contacts_are_listed(call: Call, session: str, inbound: Message) -> None
 
 
 def test_a_chat_is_really_marked_as_read(call: Call, session: str, inbound: Message) -> None:
-    answer = call("POST", f"{session}/chats/{TO}/read")
+    answer, again = (call("POST", f"{session}/chats/{TO}/read", Idempotency_Key="r-1") for _ in range(2))
 
-    assert said(answer) == {"chatJid": TO, "messageId": inbound.wamid}
+    assert again["Idempotent-Replayed"] == "true"
+    assert said(again) == said(answer) == {"chatJid": TO, "messageId": inbound.wamid}
     inbound.refresh_from_db()
     assert inbound.read_at
 

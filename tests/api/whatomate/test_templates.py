@@ -6,39 +6,16 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from accounts import tenants
 from gosend.api.whatomate import uuids
-from messaging.models import Contact, Message, MessageContent
-from templates_app.models import Template
-from tests import factories
+from messaging.models import Contact, Message
 from tests.api.whatomate.conftest import Ask, asking, mint
 from tests.api.whatomate.counting import native_send, statements
+from tests.api.whatomate.template_cast import NAMED, PHONE, body_part, make, sent_template
 from tests.conftest import Party
-
-PHONE = "919876543210"
-NAMED = "Hello {{name}}, your order {{order_id}} is ready"
-
-
-def _template(party: Party, *components: dict[str, Any], **fields: Any) -> Template:
-    made: Template = factories.TemplateFactory.create(
-        tenant=party.tenant,
-        business_account=party.number.business_account,
-        components=list(components),
-        **{"name": "order_confirmation", **fields},
-    )
-    return made
-
-
-def _body(text: str = NAMED) -> dict[str, Any]:
-    return {"type": "BODY", "text": text}
-
-
-def _sent() -> Any:
-    return MessageContent.objects.get().body["template"]
 
 
 def test_a_number_gets_a_template_and_becomes_a_contact(ask: Ask, acme: Party) -> None:
-    _template(acme, _body("Hello World"), name="hello_world")
+    make(acme, body_part("Hello World"), name="hello_world")
 
     sent = ask("POST", "messages/template", {"phone_number": PHONE, "template_name": "hello_world"})
 
@@ -47,14 +24,14 @@ def test_a_number_gets_a_template_and_becomes_a_contact(ask: Ask, acme: Party) -
     assert sent["message_id"] == sent["id"] == uuids.write(uuids.MESSAGE, Message.objects.get().pk)
     assert sent["contact_id"] == uuids.write(uuids.CONTACT, contact.pk)
     assert contact.phone == PHONE
-    assert _sent() == {"name": "hello_world", "language": {"code": "en_US"}}
+    assert sent_template() == {"name": "hello_world", "language": {"code": "en_US"}}
 
 
 @pytest.mark.parametrize("spelled", ["+91 98765 43210", "0091-98765-43210", "(91) 98765.43210", PHONE])
 def test_one_person_is_one_contact_however_the_number_is_written(
     spelled: str, ask: Ask, acme: Party, contact_id: str
 ) -> None:
-    _template(acme, _body("Hi"))
+    make(acme, body_part("Hi"))
 
     sent = ask("POST", "messages/template", {"phone_number": spelled, "template_name": "order_confirmation"})
 
@@ -62,7 +39,7 @@ def test_one_person_is_one_contact_however_the_number_is_written(
 
 
 def test_it_can_be_asked_to_wait_for_whatsapp(ask: Ask, acme: Party, contact_id: str) -> None:
-    template = _template(acme, _body("Hi"))
+    template = make(acme, body_part("Hi"))
     body = {"contact_id": contact_id, "template_id": uuids.write(uuids.TEMPLATE, template.pk)}
 
     assert ask("POST", "messages/template?async=false", body)["status"] == "sent"
@@ -70,7 +47,7 @@ def test_it_can_be_asked_to_wait_for_whatsapp(ask: Ask, acme: Party, contact_id:
 
 PARTS: dict[str, tuple[list[dict[str, Any]], dict[str, Any], list[dict[str, Any]]]] = {
     "named": (
-        [_body()],
+        [body_part()],
         {"template_params": {"name": "John", "order_id": "12345"}},
         [
             {
@@ -83,7 +60,7 @@ PARTS: dict[str, tuple[list[dict[str, Any]], dict[str, Any], list[dict[str, Any]
         ],
     ),
     "numbers for names": (
-        [_body()],
+        [body_part()],
         {"template_params": {"1": "John", "2": 12345}},
         [
             {
@@ -96,17 +73,17 @@ PARTS: dict[str, tuple[list[dict[str, Any]], dict[str, Any], list[dict[str, Any]
         ],
     ),
     "numbered, ten and more": (
-        [_body(" ".join(f"{{{{{n}}}}}" for n in range(1, 12)))],
+        [body_part(" ".join(f"{{{{{n}}}}}" for n in range(1, 12)))],
         {"template_params": {str(n): f"v{n}" for n in range(11, 0, -1)}},
         [{"type": "body", "parameters": [{"type": "text", "text": f"v{n}"} for n in range(1, 12)]}],
     ),
     "a list": (
-        [_body("{{1}} {{2}}")],
+        [body_part("{{1}} {{2}}")],
         {"template_params": ["a", "b"]},
         [{"type": "body", "parameters": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}],
     ),
     "header of text": (
-        [{"type": "HEADER", "format": "TEXT", "text": "Our {{season}} sale"}, _body("Hi {{name}}")],
+        [{"type": "HEADER", "format": "TEXT", "text": "Our {{season}} sale"}, body_part("Hi {{name}}")],
         {"header_params": {"season": "Summer"}, "template_params": {"name": "John"}},
         [
             {
@@ -117,7 +94,7 @@ PARTS: dict[str, tuple[list[dict[str, Any]], dict[str, Any], list[dict[str, Any]
         ],
     ),
     "header from the body's words": (
-        [{"type": "HEADER", "format": "TEXT", "text": "Our {{season}} sale"}, _body("Hi {{name}}")],
+        [{"type": "HEADER", "format": "TEXT", "text": "Our {{season}} sale"}, body_part("Hi {{name}}")],
         {"template_params": {"name": "John", "season": "Summer"}},
         [
             {
@@ -128,7 +105,7 @@ PARTS: dict[str, tuple[list[dict[str, Any]], dict[str, Any], list[dict[str, Any]
         ],
     ),
     "header of a file": (
-        [{"type": "HEADER", "format": "DOCUMENT"}, _body("Hi")],
+        [{"type": "HEADER", "format": "DOCUMENT"}, body_part("Hi")],
         {"header_media_url": "https://example.com/a.pdf", "header_media_filename": "bill.pdf"},
         [
             {
@@ -144,7 +121,7 @@ PARTS: dict[str, tuple[list[dict[str, Any]], dict[str, Any], list[dict[str, Any]
     ),
     "buttons": (
         [
-            _body("Hi"),
+            body_part("Hi"),
             {
                 "type": "BUTTONS",
                 "buttons": [
@@ -178,7 +155,7 @@ def test_words_go_where_the_template_has_its_places(
     name: str, ask: Ask, acme: Party, contact_id: str
 ) -> None:
     components, words, expected = PARTS[name]
-    _template(acme, *components)
+    make(acme, *components)
 
     ask(
         "POST",
@@ -186,12 +163,12 @@ def test_words_go_where_the_template_has_its_places(
         {"contact_id": contact_id, "template_name": "order_confirmation", **words},
     )
 
-    assert _sent()["components"] == expected
+    assert sent_template()["components"] == expected
 
 
 def test_a_code_stands_in_the_button_too(ask: Ask, acme: Party, contact_id: str) -> None:
     buttons = {"type": "BUTTONS", "buttons": [{"type": "OTP", "otp_type": "COPY_CODE", "text": "Copy"}]}
-    _template(acme, {"type": "BODY"}, buttons, category="AUTHENTICATION")
+    make(acme, {"type": "BODY"}, buttons, category="AUTHENTICATION")
 
     ask(
         "POST",
@@ -199,161 +176,13 @@ def test_a_code_stands_in_the_button_too(ask: Ask, acme: Party, contact_id: str)
         {"contact_id": contact_id, "template_name": "order_confirmation", "template_params": {"1": "8675"}},
     )
 
-    body, button = _sent()["components"]
+    body, button = sent_template()["components"]
     assert body["parameters"] == button["parameters"] == [{"type": "text", "text": "8675"}]
     assert (button["sub_type"], button["index"]) == ("url", "0")
 
 
-@pytest.mark.parametrize(
-    ("body", "status", "message"),
-    [
-        ({}, 400, "Either template_name or template_id is required"),
-        ({"template_name": "order_confirmation"}, 400, "Either contact_id or phone_number is required"),
-        ({"template_name": "other", "phone_number": PHONE}, 404, "Template not found"),
-        (
-            {"template_name": "order_confirmation", "phone_number": "12"},
-            400,
-            "phone_number must be a phone number in E.164: country code first",
-        ),
-        (
-            {"template_name": "order_confirmation", "phone_number": PHONE},
-            400,
-            "Missing template parameters: name, order_id. Expected parameters: [name, order_id]",
-        ),
-        (
-            {
-                "template_name": "order_confirmation",
-                "phone_number": PHONE,
-                "template_params": {"name": "John", "2": ""},
-            },
-            400,
-            "Missing template parameters: order_id. Expected parameters: [name, order_id]",
-        ),
-        (
-            {
-                "template_name": "order_confirmation",
-                "phone_number": PHONE,
-                "template_params": {"1": "a", "2": "b", "nickname": "c"},
-            },
-            400,
-            "template_params.nickname has no place in the template",
-        ),
-        (
-            {
-                "template_name": "order_confirmation",
-                "phone_number": PHONE,
-                "template_params": {"1": "a", "2": "b"},
-                "button_params": {"0": "x"},
-            },
-            400,
-            "button_params.0 names no button of the template",
-        ),
-        (
-            {"template_name": "order_confirmation", "phone_number": PHONE, "template_params": "John"},
-            400,
-            "template_params must be an object",
-        ),
-        (
-            {"template_name": "order_confirmation", "phone_number": PHONE, "account_name": "Nobody"},
-            404,
-            "No WhatsApp account called 'Nobody' in this project",
-        ),
-    ],
-)
-def test_what_a_template_lacks_is_said(
-    body: dict[str, Any], status: int, message: str, ask: Ask, acme: Party
-) -> None:
-    _template(acme, _body())
-
-    said = ask("POST", "messages/template", body, status=status)
-
-    assert said["message"] == message
-    assert not Message.objects.exists()
-
-
-def test_a_missing_word_of_a_button_and_a_missing_file_are_said(
-    ask: Ask, acme: Party, contact_id: str
-) -> None:
-    buttons = [{"type": "URL", "text": "Track", "url": "https://example.com/{{1}}"}]
-    _template(acme, _body("Hi"), {"type": "BUTTONS", "buttons": buttons})
-    _template(acme, _body("Hi"), {"type": "HEADER", "format": "IMAGE"}, name="with_picture")
-
-    button = ask(
-        "POST",
-        "messages/template",
-        {"contact_id": contact_id, "template_name": "order_confirmation"},
-        status=400,
-    )
-    picture = ask(
-        "POST", "messages/template", {"contact_id": contact_id, "template_name": "with_picture"}, status=400
-    )
-
-    assert button["message"] == "Missing button parameters: 0. Expected parameters: [0]"
-    assert (picture["code"], picture["details"]["field"]) == ("missing_required_field", "header_media_url")
-
-
-@pytest.mark.parametrize(
-    ("status", "code"), [("PENDING", "template_not_approved"), ("PAUSED", "template_paused")]
-)
-def test_a_template_that_may_not_be_sent_is_refused(
-    status: str, code: str, ask: Ask, acme: Party, contact_id: str
-) -> None:
-    _template(acme, _body(), status=status)
-    body = {"contact_id": contact_id, "template_name": "order_confirmation"}
-
-    assert ask("POST", "messages/template", body, status=422)["code"] == code
-
-
-def test_a_language_is_chosen_and_not_drawn(ask: Ask, acme: Party, contact_id: str) -> None:
-    for language in ("en_US", "es"):
-        _template(acme, _body("Hi"), language=language)
-    pending = _template(acme, _body("Hi"), language="de", status="PENDING")
-    body = {"contact_id": contact_id, "template_name": "order_confirmation"}
-
-    unclear = ask("POST", "messages/template", body, status=409)
-    ask("POST", "messages/template", body | {"language": "es"})
-    unknown = ask("POST", "messages/template", body | {"language": "fr"}, status=404)
-
-    assert unclear["code"] == "ambiguous_template_language"
-    assert unclear["details"]["allowed"] == ["en_US", "es"]
-    assert _sent()["language"] == {"code": "es"}
-    assert unknown["details"]["allowed"] == sorted(["en_US", "es", pending.language])
-
-
-def test_an_account_is_chosen_by_name_and_by_the_contact(ask: Ask, acme: Party, contact_id: str) -> None:
-    second = tenants.add_sandbox(tenant=acme.tenant)
-    second.display_name = "Second"
-    second.save()
-    _template(acme, _body("First"))
-    factories.TemplateFactory.create(
-        tenant=acme.tenant,
-        business_account=second.business_account,
-        name="order_confirmation",
-        components=[_body("Second")],
-    )
-    body = {"contact_id": contact_id, "template_name": "order_confirmation"}
-
-    own = ask("POST", "messages/template", body)
-    named = ask("POST", "messages/template", body | {"account_name": "Second"})
-    by_id = ask("POST", "messages/template", body | {"account_name": second.phone_number_id})
-
-    assert own["whatsapp_account"] == acme.number.display_name
-    assert named["whatsapp_account"] == by_id["whatsapp_account"] == "Second"
-
-
-def test_two_accounts_of_one_name_are_told_apart_by_id(ask: Ask, acme: Party, contact_id: str) -> None:
-    tenants.add_sandbox(tenant=acme.tenant)
-    _template(acme, _body("Hi"))
-    path, body = f"contacts/{contact_id}/messages", {"type": "text", "text": "Hi"}
-
-    said = ask("POST", path, body | {"whatsapp_account": acme.number.display_name}, status=409)
-    ask("POST", path, body | {"whatsapp_account": acme.number.phone_number_id})
-
-    assert said["code"] == "ambiguous_account"
-
-
 def test_a_form_takes_json_in_texts_and_a_file_for_the_header(acme: Party, contact_id: str) -> None:
-    _template(acme, {"type": "HEADER", "format": "IMAGE"}, _body())
+    make(acme, {"type": "HEADER", "format": "IMAGE"}, body_part())
     form = {
         "contact_id": contact_id,
         "template_name": "order_confirmation",
@@ -364,14 +193,14 @@ def test_a_form_takes_json_in_texts_and_a_file_for_the_header(acme: Party, conta
     answer = Client().post("/api/messages/template", form, headers={"X-API-Key": mint(acme)})
 
     assert answer.status_code == 200, answer.content
-    header = _sent()["components"][0]["parameters"][0]
+    header = sent_template()["components"][0]["parameters"][0]
     assert (header["type"], list(header["image"])) == ("image", ["id"])
 
 
 def test_a_template_costs_one_statement_more_than_the_native_one(
     ask: Ask, acme: Party, contact_id: str
 ) -> None:
-    _template(acme, _body("Hi"))
+    make(acme, body_part("Hi"))
     body = {"contact_id": contact_id, "template_name": "order_confirmation"}
     content: dict[str, Any] = {
         "type": "template",
@@ -392,9 +221,9 @@ def test_a_template_costs_one_statement_more_than_the_native_one(
 
 
 def test_templates_are_listed_searched_and_read(ask: Ask, acme: Party) -> None:
-    order = _template(acme, {"type": "HEADER", "format": "IMAGE"}, _body(), {"type": "FOOTER", "text": "Bye"})
-    _template(acme, _body("Hi"), name="greeting", category="MARKETING", status="PENDING")
-    _template(acme, _body("Hi"), name="gone", status="DELETED")
+    order = make(acme, {"type": "HEADER", "format": "IMAGE"}, body_part(), {"type": "FOOTER", "text": "Bye"})
+    make(acme, body_part("Hi"), name="greeting", category="MARKETING", status="PENDING")
+    make(acme, body_part("Hi"), name="gone", status="DELETED")
     own_id = uuids.write(uuids.TEMPLATE, order.pk)
 
     everything = ask("GET", "templates")
@@ -412,6 +241,6 @@ def test_templates_are_listed_searched_and_read(ask: Ask, acme: Party) -> None:
 
 
 def test_a_live_key_has_other_templates(acme: Party) -> None:
-    _template(acme, _body())
+    make(acme, body_part())
 
     assert asking(mint(acme, "live"))("GET", "templates")["total"] == 0

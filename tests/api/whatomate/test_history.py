@@ -1,0 +1,116 @@
+"""Read what was exchanged with a contact."""
+
+import pytest
+from pytest_django import DjangoAssertNumQueries
+
+from gosend.api.whatomate import uuids
+from messaging.models import Contact, Message
+from tests import factories
+from tests.api.whatomate.conftest import Ask, asking, mint
+from tests.conftest import Party
+
+
+def _exchange(person: Contact, acme: Party, count: int) -> list[str]:
+    made = []
+    for number in range(count):
+        message = factories.MessageFactory.create(
+            phone_number=acme.number,
+            contact=person,
+            direction="inbound" if number % 2 else "outbound",
+            status="received" if number % 2 else "delivered",
+        )
+        factories.MessageContentFactory.create(
+            message=message, body={"type": "text", "text": {"body": str(number)}}
+        )
+        made.append(uuids.write(uuids.MESSAGE, message.pk))
+    return made
+
+
+def test_pages_are_in_order_and_the_first_is_the_newest(
+    ask: Ask, contact_id: str, person: Contact, acme: Party
+) -> None:
+    made = _exchange(person, acme, 5)
+    path = f"contacts/{contact_id}/messages"
+
+    first, second, last, beyond = (ask("GET", f"{path}?limit=2&page={page}") for page in (1, 2, 3, 4))
+
+    assert [one["id"] for one in first["items"]] == made[3:]
+    assert [one["id"] for one in second["messages"]] == made[1:3]
+    assert [one["id"] for one in last["items"]] == made[:1]
+    assert beyond["items"] == []
+    assert [page["has_more"] for page in (first, second, last, beyond)] == [True, True, False, False]
+    assert {page["total"] for page in (first, second, last, beyond)} == {5}
+    assert (second["page"], second["limit"]) == (2, 2)
+    assert first["items"] == first["messages"]
+
+
+def test_cursors_go_both_ways(ask: Ask, contact_id: str, person: Contact, acme: Party) -> None:
+    made = _exchange(person, acme, 5)
+    path = f"contacts/{contact_id}/messages?limit=2"
+
+    before = ask("GET", f"{path}&before={made[3]}")
+    before_id = ask("GET", f"{path}&before_id={made[3]}")
+    after = ask("GET", f"{path}&after={made[0]}")
+    oldest = ask("GET", f"{path}&before={made[1]}")
+
+    assert [one["id"] for one in before["items"]] == made[1:3]
+    assert before == before_id
+    assert [one["id"] for one in after["items"]] == made[1:3]
+    assert [page["has_more"] for page in (before, after, oldest)] == [True, True, False]
+    assert ask("GET", f"{path}&before=nonsense", status=400)["details"]["field"] == "before"
+    assert ask("GET", f"{path}&after={contact_id}", status=400)["details"]["field"] == "after"
+
+
+def test_reading_changes_nothing(ask: Ask, contact_id: str, person: Contact, acme: Party) -> None:
+    _exchange(person, acme, 2)
+    before = list(Message.objects.order_by("pk").values())
+
+    shown = ask("GET", f"contacts/{contact_id}/messages")
+
+    assert [one["status"] for one in shown["items"]] == ["delivered", "delivered"]
+    assert [one["direction"] for one in shown["items"]] == ["outgoing", "incoming"]
+    assert list(Message.objects.order_by("pk").values()) == before
+
+
+@pytest.mark.parametrize(
+    ("kept", "shown"),
+    [("queued", "pending"), ("sending", "pending"), ("sent", "sent"), ("read", "read"), ("failed", "failed")]
+    + [("unknown", "unknown"), ("unconfirmed", "unconfirmed")],
+)
+def test_a_status_is_told_in_the_documented_words(
+    kept: str, shown: str, ask: Ask, contact_id: str, person: Contact, acme: Party
+) -> None:
+    factories.MessageFactory.create(phone_number=acme.number, contact=person, status=kept)
+
+    assert [one["status"] for one in ask("GET", f"contacts/{contact_id}/messages")["items"]] == [shown]
+
+
+def test_an_id_that_is_none_is_told_from_one_that_is_unknown(ask: Ask) -> None:
+    said = ask("GET", "contacts/nonsense/messages", status=400)
+    unknown = ask("GET", "contacts/6f2c1e3a-8c53-4a5b-9a3d-0f2f4f0c9f11/messages", status=404)
+
+    assert (said["message"], said["details"]["field"]) == ("Invalid contact ID", "contact_id")
+    assert unknown["message"] == "Contact not found"
+
+
+def test_a_live_key_does_not_see_test_contacts(acme: Party, contact_id: str) -> None:
+    live = asking(mint(acme, "live"))
+
+    assert live("GET", f"contacts/{contact_id}/messages", status=404)["code"] == "contact_not_found"
+    assert live("GET", "contacts")["total"] == 0
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_list_costs_the_same_however_long_it_is(
+    count: int,
+    ask: Ask,
+    contact_id: str,
+    person: Contact,
+    acme: Party,
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    _exchange(person, acme, count)
+    ask("GET", f"contacts/{contact_id}/messages")
+
+    with django_assert_num_queries(6):
+        ask("GET", f"contacts/{contact_id}/messages")
