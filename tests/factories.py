@@ -9,6 +9,7 @@ import orjson
 from factory.django import DjangoModelFactory
 
 from accounts import models as accounts
+from gosend.lib import encryption
 from messaging import models as messaging
 from templates_app import models as templates
 from webhooks_app import models as webhooks
@@ -47,6 +48,17 @@ class GrantFactory(DjangoModelFactory[accounts.Grant]):
 
     user = factory.SubFactory(UserFactory)
     tenant = factory.SubFactory(TenantFactory)
+
+
+class AuthenticatorFactory(DjangoModelFactory[accounts.Authenticator]):
+    class Meta:
+        model = accounts.Authenticator
+
+    user = factory.SubFactory(UserFactory)
+    name = "app"
+    sealed_key = factory.LazyAttribute(
+        lambda made: encryption.seal("0a" * 20, context=f"accounts.Authenticator.key:{made.user.pk}")
+    )
 
 
 class SignInTallyFactory(DjangoModelFactory[accounts.SignInTally]):
