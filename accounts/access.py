@@ -32,5 +32,14 @@ def may_see(user: User, *, tenant_id: int | None) -> bool:
     return tenant_id is not None and tenant_ids(user).filter(tenant_id=tenant_id).exists()
 
 
+def outranks(other: User, *, user: User) -> bool:
+    """Whether another sees what the user does not: who changes such an account could sign in as it."""
+    if user.is_superuser:
+        return False
+    if other.is_superuser or (sees_all(other) and not sees_all(user)):
+        return True
+    return not sees_all(user) and other.grants.exclude(tenant__in=tenant_ids(user)).exists()
+
+
 def tenants_of(user: User) -> QuerySet[Tenant]:
     return narrow(Tenant.objects.all(), user=user, path="pk")

@@ -133,7 +133,7 @@ class Acting(_Page):
             raise PermissionDenied
         if not act.of_list and (row is None or not act.fits(row)):
             raise Http404
-        form = act.form(request.POST or None, user=user_of(request))
+        form = act.form(request.POST if request.method == "POST" else None, user=user_of(request))
         if request.method == "POST" and (not form.fields or form.is_valid()):
             done = self._do(request, act, row, form)
             if done is not None and (done.secret or done.findings):

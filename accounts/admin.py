@@ -8,13 +8,12 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.http import HttpRequest
-from django_otp.plugins.otp_static.models import StaticDevice
-from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from accounts import access, numbers, second_factor
 from accounts.acts import Act, Acting, Done, ReasonForm
 from accounts.console import TenantLogAdmin, TenantRecordAdmin, user_of
+from accounts.health_page import OF_ACCOUNT
 from accounts.key_page import ApiKeyAdmin
 from accounts.models import (
     ApiKey,
@@ -30,8 +29,6 @@ from accounts.models import (
 from accounts.tenant_page import TenantAdmin
 
 admin.site.unregister(Group)
-# django-otp's own pages show secrets to whoever may change a device; a reset is all that is needed.
-admin.site.unregister([TOTPDevice, StaticDevice])
 
 
 class _Secret(forms.CharField):
@@ -110,7 +107,7 @@ class UserAdmin(Acting, DjangoUserAdmin, TenantRecordAdmin):  # type: ignore[mis
         return ["is_superuser", "user_permissions", *wider]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        is_above = obj is not None and obj.is_superuser and not user_of(request).is_superuser
+        is_above = obj is not None and access.outranks(obj, user=user_of(request))
         return super().has_change_permission(request, obj) and not is_above
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -126,6 +123,8 @@ admin.site.register(ApiKey, ApiKeyAdmin)
 
 @admin.register(Member)
 class MemberAdmin(TenantRecordAdmin):
+    when_empty = "Nobody yet. Add the people of a tenant, so that it is known whom to ask."
+    ordering = ["-id"]
     list_display = ["user", "tenant", "role"]
     list_select_related = ["user", "tenant"]
     autocomplete_fields = ["user", "tenant"]
@@ -133,6 +132,7 @@ class MemberAdmin(TenantRecordAdmin):
 
 @admin.register(Customer)
 class CustomerAdmin(TenantRecordAdmin):
+    ordering = ["-id"]
     list_display = ["name", "tenant", "status", "is_default"]
     list_select_related = ["tenant"]
     search_fields = ["name", "external_id"]
@@ -141,12 +141,23 @@ class CustomerAdmin(TenantRecordAdmin):
 
 @admin.register(MetaApp)
 class MetaAppAdmin(TenantRecordAdmin):
+    when_empty = (
+        "No app of Meta's yet. Add the app whose secret signs your callbacks: unsigned ones are refused."
+    )
     form = _MetaAppForm
+    ordering = ["-id"]
     list_display = ["name", "app_id", "tenant"]
     list_select_related = ["tenant"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["app_id", "tenant"] if obj else []  # the sealed values are bound to both
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """An app without a tenant speaks for everybody's numbers: only who sees all may add one."""
+        form = super().get_form(request, obj, change=change, **kwargs)
+        if "tenant" in form.base_fields and not access.sees_all(user_of(request)):
+            form.base_fields["tenant"].required = True
+        return form
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if secret := form.cleaned_data["new_secret"]:
@@ -157,8 +168,11 @@ class MetaAppAdmin(TenantRecordAdmin):
 
 
 @admin.register(BusinessAccount)
-class BusinessAccountAdmin(TenantRecordAdmin):
+class BusinessAccountAdmin(Acting, TenantRecordAdmin):  # type: ignore[misc]  # unfold narrows what Django wrote
+    when_empty = "No account yet. Connect a number under Phone numbers: its account comes with it."
     form = _AccountForm
+    acts = OF_ACCOUNT
+    ordering = ["-id"]
     list_display = [
         "display_name",
         "waba_id",
@@ -188,6 +202,8 @@ class BusinessAccountAdmin(TenantRecordAdmin):
 
 @admin.register(Grant)
 class GrantAdmin(TenantRecordAdmin):
+    when_empty = "No grant yet. Add one for each person and tenant, for who does not see all tenants."
+    ordering = ["-id"]
     list_display = ["user", "tenant", "created_at"]
     list_select_related = ["user", "tenant"]
     autocomplete_fields = ["user", "tenant"]
@@ -195,6 +211,7 @@ class GrantAdmin(TenantRecordAdmin):
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(TenantLogAdmin):
+    when_empty = "Nothing is on record yet. Every change, export and revealed number will be."
     ordering = ["-id"]
     list_display = ["at", "actor", "action", "subject", "reason", "request_id"]
     search_fields = ["actor__exact", "subject_id__exact", "request_id__exact"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from accounts import numbers
+from accounts import numbers, stops
 from accounts.models import BusinessAccount, MetaApp, PhoneNumber
 from gosend.whatsapp.client import GraphClient
 from gosend.whatsapp.errors import GraphError
@@ -16,6 +16,8 @@ from gosend.whatsapp.errors import GraphError
 SCOPES = ("whatsapp_business_management", "whatsapp_business_messaging")
 # A token that ends within so many days wants to be replaced now.
 EXPIRY_WARNING = timedelta(days=14)
+# Numbers of one account that are looked at in one go; Meta allows it 20 at first.
+MAX_NUMBERS = 20
 _NEW_TOKEN = (
     "Make a token of a system user in Meta's Business Settings (never to expire, with "
     + " and ".join(SCOPES)
@@ -59,26 +61,46 @@ class Checkup:
         self.steps.append(Step(name, state or (State.FAILED if cure else State.OK), says, cure))
 
 
-def of_number(number: PhoneNumber) -> Checkup:
-    """Check a number that is kept here, with its account's token."""
+def of_number(number: PhoneNumber, *, pin: str = "", is_to_subscribe: bool = False) -> Checkup:
+    """Check a number that is kept here, with its account's token; `run` says what the rest does."""
     account = number.business_account
-    return run(
+    checkup = run(
         client=numbers.client_for(number),
         waba_id=account.waba_id,
         phone_number_id=number.phone_number_id,
         tenant_id=account.tenant_id,
         is_sandbox=account.is_sandbox,
+        pin=pin,
+        is_to_subscribe=is_to_subscribe,
     )
+    _here(checkup, number)
+    return checkup
 
 
-def of_account(account: BusinessAccount) -> Checkup:
-    """Check an account without looking at any of its numbers."""
-    return run(
-        client=numbers.client_for_account(account),
+def of_account(account: BusinessAccount, *, is_to_subscribe: bool = False) -> Checkup:
+    """Check an account and the numbers of it that are kept here, each under its own name."""
+    client = numbers.client_for_account(account)
+    checkup = run(
+        client=client,
         waba_id=account.waba_id,
         tenant_id=account.tenant_id,
         is_sandbox=account.is_sandbox,
+        is_to_subscribe=is_to_subscribe,
     )
+    kept = account.phone_numbers.select_related("tenant", "business_account__customer").order_by("pk")
+    rows = list(kept[: MAX_NUMBERS + 1])
+    is_reached = all(step.state is State.OK for step in checkup.steps if step.name == "account")
+    for number in rows[:MAX_NUMBERS]:
+        about = f"number {number.display_phone_number}"
+        if is_reached and not account.is_sandbox:
+            _number(checkup, client, account.waba_id, number.phone_number_id, about=about)
+        elif not is_reached:
+            _skip(checkup, about)
+        _here(checkup, number, about=about)
+    if len(rows) > MAX_NUMBERS:
+        says = f"Only the first {MAX_NUMBERS} numbers were looked at."
+        checkup.add("number", says, state=State.SKIPPED)
+    return checkup
 
 
 def run(
@@ -88,10 +110,13 @@ def run(
     tenant_id: int,
     phone_number_id: str = "",
     is_sandbox: bool = False,
+    pin: str = "",
+    is_to_subscribe: bool = False,
 ) -> Checkup:
     """Check what a client's token reaches, whether or not it is kept here already. Never raises GraphError.
 
-    What cannot be known once a step has failed is left out as skipped.
+    What cannot be known once a step has failed is left out as skipped. With a `pin` the number is
+    registered with the Cloud API first, and the token's app is subscribed to the account on demand.
     """
     checkup = Checkup()
     app_id = _token(checkup, client)
@@ -102,8 +127,8 @@ def run(
         _skip(checkup, "number", "webhooks")
         return checkup
     if phone_number_id:
-        _number(checkup, client, waba_id, phone_number_id)
-    _webhooks(checkup, client, waba_id, app_id)
+        _number(checkup, client, waba_id, phone_number_id, pin=pin)
+    _webhooks(checkup, client, waba_id, app_id, is_to_subscribe=is_to_subscribe)
     if not is_sandbox:
         _secret(checkup, app_id, tenant_id)
     return checkup
@@ -150,26 +175,36 @@ def _account(checkup: Checkup, client: GraphClient, waba_id: str) -> bool:
     return True
 
 
-def _number(checkup: Checkup, client: GraphClient, waba_id: str, phone_number_id: str) -> None:
+def _number(
+    checkup: Checkup,
+    client: GraphClient,
+    waba_id: str,
+    phone_number_id: str,
+    *,
+    pin: str = "",
+    about: str = "number",
+) -> None:
     try:
         owned = {str(row.get("id")): row for row in client.list_phone_numbers(waba_id=waba_id)}
         if phone_number_id not in owned:
             cure = "Use one of this account's: " + (", ".join(sorted(owned)[:20]) or "it has none")
-            checkup.add("number", "The number does not belong to this account.", cure=cure)
+            checkup.add(about, "The number does not belong to this account.", cure=cure)
             return
+        if pin:
+            _register(checkup, client, phone_number_id, pin)
         checkup.number = client.get_phone_number(phone_number_id=phone_number_id)
     except GraphError as error:
         cure = "Take phone_number_id from WhatsApp Manager; it is not the telephone number itself."
-        checkup.add("number", _words(error), cure=cure)
+        checkup.add(about, _words(error), cure=cure)
         return
     status = checkup.number.get("status")
     if status not in {"CONNECTED", None}:
         cure = _STATUS_CURES.get(
             str(status), "Open the number in Meta's WhatsApp Manager and follow its notice."
         )
-        checkup.add("number", f"Meta says that the number is {status}.", cure=cure)
+        checkup.add(about, f"Meta says that the number is {status}.", cure=cure)
     else:
-        checkup.add("number", f"The number {checkup.number.get('display_phone_number')} is connected.")
+        checkup.add(about, f"The number {checkup.number.get('display_phone_number')} is connected.")
     _health(checkup)
     if checkup.number.get("quality_rating") in {"YELLOW", "RED"}:
         says = f"The number's quality is {checkup.number['quality_rating']}: people block or report it."
@@ -191,17 +226,37 @@ def _health(checkup: Checkup) -> None:
             checkup.add("health", says, cure=cures or "See WhatsApp Manager's notices.", state=state)
 
 
-def _webhooks(checkup: Checkup, client: GraphClient, waba_id: str, app_id: str) -> None:
+def _register(checkup: Checkup, client: GraphClient, phone_number_id: str, pin: str) -> None:
     try:
+        client.register(phone_number_id=phone_number_id, pin=pin)
+    except GraphError as error:
+        checkup.add("register", _words(error), cure=error.cure)
+    else:
+        checkup.add("register", "Meta has registered the number with the Cloud API; its PIN is this one.")
+
+
+def _here(checkup: Checkup, number: PhoneNumber, *, about: str = "number") -> None:
+    """What keeps the number from sending on our side, where Meta finds nothing wrong."""
+    for stop in stops.of(number):
+        checkup.add(about, stop.says, cure=stop.cure, state=State.WARNING)
+
+
+def _webhooks(
+    checkup: Checkup, client: GraphClient, waba_id: str, app_id: str, *, is_to_subscribe: bool
+) -> None:
+    try:
+        if is_to_subscribe:
+            client.subscribe(waba_id=waba_id)
         apps = client.subscribed_apps(waba_id=waba_id)
     except GraphError as error:
-        checkup.add("webhooks", _words(error), cure="Give the token whatsapp_business_management; try again.")
+        cure = "Give the token's user full control of the account at Meta, then subscribe the app again."
+        checkup.add("webhooks", _words(error), cure=cure)
         return
     if app_id in apps:
         checkup.add("webhooks", "Meta posts the account's callbacks to the token's app.")
     else:
         says = "Meta posts this account's callbacks to " + (", ".join(apps) or "nobody") + "."
-        cure = "Subscribe the app: POST /{account id}/subscribed_apps at Graph, with this token."
+        cure = "Press Subscribe the app on the page of the number or the account in the console."
         checkup.add("webhooks", says, cure=cure)
 
 
@@ -229,8 +284,8 @@ def _moment(seconds: object) -> datetime | None:
 
 
 _STATUS_CURES = {
-    "PENDING": "Register the number: POST /{phone_number_id}/register with a PIN of six digits.",
-    "DISCONNECTED": "Register the number again: POST /{phone_number_id}/register with its PIN.",
+    "PENDING": "Register the number with a PIN of six digits: connect it with one, or Register on its page.",
+    "DISCONNECTED": "Register the number again with its PIN: connect it with it, or Register on its page.",
     "RATE_LIMITED": "Wait until tomorrow; the number reached its messaging limit.",
     "BANNED": "Appeal in Meta's WhatsApp Manager; nothing can be sent meanwhile.",
 }

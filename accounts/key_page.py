@@ -31,6 +31,7 @@ def _is_live(row: ApiKey) -> bool:
 
 
 class ApiKeyAdmin(Acting, TenantRecordAdmin):  # type: ignore[misc]  # unfold narrows what Django wrote
+    when_empty = "No key yet. Add one for a tenant; it is shown once. Test keys send to the sandbox only."
     ordering = ["-id"]
     list_display = [
         "label", "tenant", "dialect", "environment", "prefix", "last_four", "last_used_at", "expires_at",

@@ -7,60 +7,55 @@ from typing import Any
 import segno
 from django.db import transaction
 from django.http import HttpRequest
-from django_otp import DEVICE_ID_SESSION_KEY, devices_for_user
+from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp import login as mark_verified
-from django_otp.models import Device
-from django_otp.plugins.otp_static.models import StaticDevice
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from accounts.models import User
+from accounts.models import Authenticator, User
 
 RECOVERY_CODES = 10
 _CODE_BYTES = 6  # 48 bits each: guessing is throttled besides
 
 
 def is_enrolled(user: User) -> bool:
-    return bool(TOTPDevice.objects.filter(user=user, confirmed=True).exists())
+    return bool(Authenticator.objects.filter(user=user, confirmed=True).exists())
 
 
-def begin(user: User) -> TOTPDevice:
-    """The device that waits to be confirmed, the same one until it is."""
-    device, _ = TOTPDevice.objects.get_or_create(user=user, confirmed=False, defaults={"name": "app"})
-    return device
+def begin(user: User) -> Authenticator:
+    """The authenticator that waits to be confirmed, the same one until it is."""
+    fresh = Authenticator(user=user, confirmed=False, name="app")
+    fresh.make_key()
+    # Two tabs at once show the same QR code.
+    Authenticator.objects.bulk_create([fresh], ignore_conflicts=True)
+    kept: Authenticator = Authenticator.objects.get(user=user)
+    return kept
 
 
 @transaction.atomic
-def confirm(*, request: HttpRequest, device: TOTPDevice, code: str) -> list[str] | None:
-    """Take a device into use; return its recovery codes, shown this once. None for a wrong code."""
-    held = TOTPDevice.objects.select_for_update().get(pk=device.pk)
+def confirm(*, request: HttpRequest, device: Authenticator, code: str) -> list[str] | None:
+    """Take an authenticator into use; return its recovery codes, shown this once. None for a wrong code."""
+    held = Authenticator.objects.select_for_update().get(pk=device.pk)
     if held.confirmed or not held.verify_token(code):
         return None
-    held.confirmed = True
-    held.save()
-    StaticDevice.objects.filter(user_id=held.user_id).delete()
-    spare = StaticDevice.objects.create(user_id=held.user_id, name="recovery")
     codes = [secrets.token_hex(_CODE_BYTES) for _ in range(RECOVERY_CODES)]
-    for one in codes:
-        spare.token_set.create(token=one)
+    held.confirmed, held.recovery_codes = True, codes
+    held.save()
     mark_verified(request, held)
     return codes
 
 
 @transaction.atomic
-def verify(*, request: HttpRequest, user: User, code: str) -> Device | None:
-    """Let a signed-in person through by a code. Each device waits longer after every wrong one."""
-    for device in devices_for_user(user, for_verify=True):
-        is_allowed, _ = device.verify_is_allowed()
-        if is_allowed and device.verify_token(code):
-            mark_verified(request, device)
-            return device
-    return None
+def verify(*, request: HttpRequest, user: User, code: str) -> bool:
+    """Let a signed-in person through by a code. After every wrong one the next must wait longer."""
+    held = Authenticator.objects.select_for_update().filter(user=user, confirmed=True).first()
+    if held is None or not held.verify_token(code):
+        return False
+    mark_verified(request, held)
+    return True
 
 
 def reset(user: User) -> None:
-    """Forget a person's devices: they enrol anew, and sessions that the old ones opened are closed."""
-    TOTPDevice.objects.filter(user=user).delete()
-    StaticDevice.objects.filter(user=user).delete()
+    """Forget a person's second factor: they enrol anew, and sessions that the old one opened are closed."""
+    Authenticator.objects.filter(user=user).delete()
 
 
 def is_verified(request: HttpRequest) -> bool:

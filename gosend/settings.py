@@ -66,8 +66,6 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django_otp",
-    "django_otp.plugins.otp_totp",
-    "django_otp.plugins.otp_static",
     "rest_framework",
     "drf_spectacular",
     "gosend.sandbox",
@@ -286,6 +284,23 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "LOGIN": {"form": "accounts.sign_in_page.SignInForm"},
     "DASHBOARD_CALLBACK": "messaging.console.home.dashboard",
+    "SIDEBAR": {"navigation": "messaging.console.menu.sidebar"},
+    # Emerald, a step darker than usual: white on 600 has to reach a contrast of 4.5.
+    "COLORS": {
+        "primary": {
+            "50": "oklch(97.9% .021 166.113)",
+            "100": "oklch(95% .052 163.051)",
+            "200": "oklch(90.5% .093 164.15)",
+            "300": "oklch(84.5% .143 164.978)",
+            "400": "oklch(76.5% .177 163.223)",
+            "500": "oklch(69.6% .17 162.48)",
+            "600": "oklch(50.8% .118 165.612)",
+            "700": "oklch(43.2% .095 166.913)",
+            "800": "oklch(37.8% .077 168.94)",
+            "900": "oklch(26.2% .051 172.552)",
+            "950": "oklch(20% .04 172.552)",
+        }
+    },
     "STYLES": [f"{STATIC_URL}gosend/console.css"],
     "SCRIPTS": [f"{STATIC_URL}gosend/console.js"],
 }

@@ -15,11 +15,14 @@ from django.db.models.functions import Coalesce, Greatest, Now
 from django.utils import timezone
 
 from accounts.models import PhoneNumber
+from accounts.pace import REASONS, RECOVERY_SECONDS, held_seconds, held_with, share_of
 from gosend.lib import metrics
 from gosend.whatsapp import errors
 from gosend.whatsapp.client import Accepted
 from gosend.whatsapp.errors import GraphError, Outcome
 from webhooks_app import events
+
+__all__ = ["heed", "held_seconds", "judged", "probe", "share_of", "slowed", "why_held"]
 
 log = logging.getLogger(__name__)
 
@@ -31,18 +34,10 @@ _TOO_FAST = 130429
 _SPAM = 131048
 _ACCOUNT_CALLS = frozenset({4, 80007})
 _DEAD_TOKEN = frozenset({0, 190})
-_REASONS = {
-    "token": "Meta does not accept the account's access token: connect the account again.",
-    "spam": "Customers blocked or reported this number, so Meta limits it: send less until it recovers.",
-    "account_calls": "The WhatsApp account has used up its calls for now: it goes on by itself.",
-}
-# Why numbers pause that pause together.
-_OF_ACCOUNT = ("token", "account_calls")
 
 # One batch may bring many answers of one kind: they count once in a second.
 _ONCE_IN = timedelta(seconds=1)
 _LEAST_SHARE = 0.05
-_RECOVERY_SECONDS = 60.0
 # Percent of an account's calls, as Meta's answers count them, above which its numbers slow down.
 _MUCH_USED = 75.0
 # Between two tries of a number that needs somebody's care.
@@ -51,18 +46,11 @@ _PROBE_SECONDS = 300.0
 _UNLIMITED = 1000
 
 
-def held_seconds(number: PhoneNumber) -> float:
-    """For how long nothing may be sent on this number; 0 when it may."""
-    if number.held_until is None:
-        return 0.0
-    return max(0.0, (number.held_until - timezone.now()).total_seconds())
-
-
 def why_held(number: PhoneNumber) -> str:
     """What keeps the number, and the cure; empty when nothing does."""
     if not held_seconds(number):
         return ""
-    return f"phone_number_id={number.phone_number_id} is paused. {_REASONS[number.held_for]}"
+    return f"phone_number_id={number.phone_number_id} is paused. {REASONS[number.held_for]}"
 
 
 def probe(number: PhoneNumber, most: int) -> int:
@@ -74,14 +62,6 @@ def slowed(number: PhoneNumber, rate: int | None) -> int | None:
     """What is left of the number's rate per second, at least 1; None for no limit."""
     share = share_of(number)
     return rate if share >= 1 else max(1, int((rate or _UNLIMITED) * share))
-
-
-def share_of(number: PhoneNumber) -> float:
-    """The share of its rate that a number has now, growing evenly to 1 within a minute."""
-    if number.slowed_at is None or number.slowed_to is None:
-        return 1.0
-    passed = max(0.0, (timezone.now() - number.slowed_at).total_seconds())
-    return min(1.0, number.slowed_to + passed / _RECOVERY_SECONDS)
 
 
 def judged(answer: Accepted | GraphError) -> Accepted | GraphError:
@@ -150,7 +130,7 @@ def _spare_account(number: PhoneNumber, percent: float) -> None:
     is_fresh = number.slowed_at is not None and now - number.slowed_at < _ONCE_IN
     if is_fresh or share_of(number) <= share:
         return
-    slower = Q(slowed_at__gt=now - timedelta(seconds=_RECOVERY_SECONDS), slowed_to__lt=share)
+    slower = Q(slowed_at__gt=now - timedelta(seconds=RECOVERY_SECONDS), slowed_to__lt=share)
     rows = PhoneNumber.objects.filter(business_account_id=number.business_account_id).exclude(slower)
     found = list(rows.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
     PhoneNumber.objects.filter(pk__in=found).update(slowed_at=now, slowed_to=share)
@@ -183,11 +163,7 @@ def _pause(number: PhoneNumber, rows: QuerySet[PhoneNumber], why: str, seconds: 
 
 def _release(number: PhoneNumber) -> None:
     """Meta has taken a message. A token that one number may use again serves its account's others."""
-    of_account = PhoneNumber.objects.filter(business_account_id=number.business_account_id)
-    if number.held_for in _OF_ACCOUNT:
-        of_account.filter(held_for__in=_OF_ACCOUNT).update(held_until=None, held_for="")
-    else:
-        of_account.filter(pk=number.pk).update(held_until=None, held_for="")
+    held_with(number).update(held_until=None, held_for="")
     number.refresh_from_db(fields=FIELDS)
 
 

@@ -1,6 +1,7 @@
 """Who may do what, with which number, and what they did."""
 
 from accounts.models.audit import AuditEvent
+from accounts.models.authenticator import Authenticator
 from accounts.models.staff import Grant, SignInTally, User
 from accounts.models.tenants import (
     KEY_SCOPES,
@@ -18,6 +19,7 @@ __all__ = [
     "KEY_SCOPES",
     "ApiKey",
     "AuditEvent",
+    "Authenticator",
     "BusinessAccount",
     "Customer",
     "Grant",

@@ -1,6 +1,6 @@
 """The look and manners every admin page shares."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.paginator import Paginator
 from django.db.models import Model
@@ -34,6 +34,8 @@ class LimitedList(ChangeList):
 class RecordAdmin(ModelAdmin):
     """Rows that people edit."""
 
+    # What an empty list says: what to do next.
+    when_empty: ClassVar[str] = "There is none yet, or none of a tenant that you were granted."
     list_per_page = 50
     show_full_result_count = False
 
@@ -47,6 +49,7 @@ class RecordAdmin(ModelAdmin):
 class LogAdmin(ModelAdmin):
     """Rows that the product writes: to be read, never to be changed."""
 
+    when_empty: ClassVar[str] = "There is none yet, or none of a tenant that you were granted."
     list_per_page = list_max_show_all = 50
     show_full_result_count = False
     paginator = CappedPaginator

@@ -25,6 +25,7 @@ _BOUNDARY = re.compile(r'boundary="?([^";]+)"?', re.IGNORECASE)
 _PART_FIELD = re.compile(rb'[;\s]name="?([^";]+)"?', re.IGNORECASE)
 _PART_TYPE = re.compile(rb"^content-type:\s*(.+?)\s*$", re.IGNORECASE | re.MULTILINE)
 
+_NUMBER_EDGES = frozenset({("POST", "messages"), ("POST", "media"), ("POST", "register"), ("GET", "")})
 _ACCOUNT_EDGES = frozenset({"message_templates", "subscribed_apps", "phone_numbers"})
 # What is known of every business account, besides its id.
 _ACCOUNT: dict[str, Any] = {
@@ -89,11 +90,7 @@ def answer(request: GraphRequest, *, world: World, files_at: str = FILES_AT) -> 
             waba_id, edge, shelf = account
             return _of_account(request, edge, waba_id=waba_id, shelf=shelf, world=world)
         line, edge = _target(request, world)
-        if edge == "messages":
-            return _messages(_json_object(request.body), line=line, world=world)
-        if edge == "media":
-            return _media(request, line)
-        return _ok(_number(line, fields=request.query.get("fields")))
+        return _of_number(request, edge, line=line, world=world)
     except Refusal as refusal:
         return Reply(error_response(refusal))
 
@@ -122,7 +119,7 @@ def _target(request: GraphRequest, world: World) -> tuple[Line, str]:
     match = _PATH.match(request.path)
     line = world.line(match[1]) if match else None
     edge = (match[2] or "") if match else ""
-    if line is None or (request.method, edge) not in {("POST", "messages"), ("POST", "media"), ("GET", "")}:
+    if line is None or (request.method, edge) not in _NUMBER_EDGES:
         what = f"{request.method[:10]} {request.path[:100]}"
         raise Refusal(
             100, f"Unsupported request: {what}. No such object here, or no such action.", subcode=33
@@ -145,6 +142,18 @@ def _account_asked(request: GraphRequest, world: World) -> tuple[str, str, Shelf
     )
     shelf = world.shelf(match[1]) if is_account else None
     return None if shelf is None else (match[1], edge, shelf)
+
+
+def _of_number(request: GraphRequest, edge: str, *, line: Line, world: World) -> Reply:
+    match edge:
+        case "messages":
+            return _messages(_json_object(request.body), line=line, world=world)
+        case "media":
+            return _media(request, line)
+        case "register":
+            return _ok(management.register(_json_object(request.body), line=line, world=world))
+    status = management.status_of(request.token, line=line, world=world)
+    return _ok(_number(line, status=status, fields=request.query.get("fields")))
 
 
 def _of_account(request: GraphRequest, edge: str, *, waba_id: str, shelf: Shelf, world: World) -> Reply:
@@ -300,7 +309,7 @@ def _parts(body: bytes, boundary: bytes) -> dict[str, tuple[str, bytes]]:
     return parts
 
 
-def _number(line: Line, *, fields: str | None) -> dict[str, Any]:
+def _number(line: Line, *, status: str, fields: str | None) -> dict[str, Any]:
     """The fields of a number; only those asked for, when any are."""
     known: dict[str, Any] = {
         "display_phone_number": line.display_phone_number,
@@ -309,7 +318,7 @@ def _number(line: Line, *, fields: str | None) -> dict[str, Any]:
         "quality_rating": "GREEN",
         "platform_type": "CLOUD_API",
         "throughput": {"level": "STANDARD"},
-        "status": "CONNECTED",
+        "status": status,
         "name_status": "APPROVED",
         "account_mode": "SANDBOX",
         "is_official_business_account": False,

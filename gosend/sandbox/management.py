@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from gosend.sandbox.refusals import Refusal
+from gosend.sandbox.refusals import Refusal, check_product
 from gosend.sandbox.world import Line, World
 
 APP_ID = "200000000000001"
@@ -11,6 +11,9 @@ APP_ID = "200000000000001"
 DEAD_TOKENS = {"expired": 463, "invalid": 467}
 # Tokens that start so work, but lack a permission, or end in three days.
 _LIMITED, _ENDING = "limited", "ending"
+# With a token that starts so a number waits to be registered.
+_PENDING = "pending"
+_PIN_DIGITS = 6
 _DAYS_LEFT = 3
 _SCOPES = ("whatsapp_business_management", "whatsapp_business_messaging")
 
@@ -55,6 +58,22 @@ def subscriptions(method: str, *, waba_id: str, world: World) -> dict[str, Any]:
         return {"success": True}
     app = {"id": APP_ID, "name": "Sandbox", "link": "https://www.facebook.com/games/?app_id=" + APP_ID}
     return {"data": [{"whatsapp_business_api_data": app}] if world.is_subscribed(waba_id) else []}
+
+
+def register(body: dict[str, Any], *, line: Line, world: World) -> dict[str, Any]:
+    """Register a number. Its first PIN is kept, as Meta does, and asked for from then on."""
+    check_product(body)
+    pin = body.get("pin")
+    if not isinstance(pin, str) or not (pin.isascii() and pin.isdigit() and len(pin) == _PIN_DIGITS):
+        raise Refusal(100, "(#100) Param pin must be a string of 6 digits")
+    if not world.register(line.phone_number_id, pin):
+        raise Refusal(133005, "The two-step verification PIN is not the one that was set")
+    return {"success": True}
+
+
+def status_of(token: str, *, line: Line, world: World) -> str:
+    is_waiting = token.lower().startswith(_PENDING) and not world.is_registered(line.phone_number_id)
+    return "PENDING" if is_waiting else "CONNECTED"
 
 
 def numbers(lines: tuple[Line, ...]) -> dict[str, Any]:

@@ -45,6 +45,12 @@ class World(Protocol):
     def is_subscribed(self, waba_id: str) -> bool:
         """Whether the account's callbacks are posted at all."""
 
+    def register(self, phone_number_id: str, pin: str) -> bool:
+        """Register a number with its PIN; False when another PIN was set before."""
+
+    def is_registered(self, phone_number_id: str) -> bool:
+        """Whether a number was registered here."""
+
     def first_time(self, key: str) -> bool:
         """Say whether `key` is new, and remember it. Two askers at once: one is the first."""
 
@@ -68,6 +74,12 @@ class RowWorld:
         """Nothing to do: in test mode callbacks always come."""
 
     def is_subscribed(self, waba_id: str) -> bool:
+        return True
+
+    def register(self, phone_number_id: str, pin: str) -> bool:
+        return True
+
+    def is_registered(self, phone_number_id: str) -> bool:
         return True
 
     def first_time(self, key: str) -> bool:
@@ -95,6 +107,7 @@ class MemoryWorld:
         self._seen: dict[str, float] = {}
         self._shelves: dict[str, MemoryShelf] = {}
         self._subscribed: set[str] = set()
+        self._pins: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def line(self, phone_number_id: str) -> Line | None:
@@ -122,6 +135,13 @@ class MemoryWorld:
     def is_subscribed(self, waba_id: str) -> bool:
         return waba_id in self._subscribed
 
+    def register(self, phone_number_id: str, pin: str) -> bool:
+        with self._lock:
+            return self._pins.setdefault(phone_number_id, pin) == pin
+
+    def is_registered(self, phone_number_id: str) -> bool:
+        return phone_number_id in self._pins
+
     def first_time(self, key: str) -> bool:
         now = time.monotonic()
         with self._lock:
@@ -136,6 +156,7 @@ class MemoryWorld:
             self._seen.clear()
             self._shelves.clear()
             self._subscribed.clear()
+            self._pins.clear()
 
 
 def _is_id(text: str) -> bool:

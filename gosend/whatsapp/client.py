@@ -255,6 +255,14 @@ class GraphClient:
         if _object(response).get("success") is not True:
             raise errors.from_response(response)
 
+    def register(self, *, phone_number_id: str, pin: str) -> None:
+        """Register a number with the Cloud API; `pin` is its two-step verification's, or becomes it."""
+        response = self._post_json(
+            _path(phone_number_id, "register"), {"messaging_product": "whatsapp", "pin": pin}
+        )
+        if _object(response).get("success") is not True:
+            raise errors.from_response(response)
+
     def list_templates(
         self, *, waba_id: str, after: str = "", name: str = "", language: str = ""
     ) -> TemplatePage:

@@ -8,7 +8,7 @@ from django.db.models import Min, Q
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import access
+from accounts import access, pace
 from accounts.models import BusinessAccount, PhoneNumber, User
 from messaging import backlog
 from messaging.models import Dispatch
@@ -41,6 +41,11 @@ def matters(user: User) -> list[Matter]:
 def _numbers(user: User) -> Iterator[Matter]:
     rows = access.narrow(PhoneNumber.objects.filter(is_sandbox=False), user=user, path="tenant_id")
     troubled = Q(quality_rating__in=["red", "yellow"]) | Q(status=PhoneNumber.Status.DISCONNECTED)
+    paused = PhoneNumber.objects.filter(held_until__gt=timezone.now())
+    for row in access.narrow(paused, user=user, path="tenant_id").order_by("pk")[:_PER_KIND]:
+        cure = pace.REASONS[row.held_for]
+        what = f"{row.display_phone_number} is paused until {row.held_until:%Y-%m-%d %H:%M} UTC"
+        yield Matter("bad", what, cure, _page("accounts_phonenumber", row.pk))
     for row in rows.filter(troubled).select_related("tenant").order_by("pk")[:_PER_KIND]:
         url = _page("accounts_phonenumber", row.pk)
         name = f"{row.display_phone_number} of {row.tenant.name}"

@@ -14,6 +14,9 @@ from messaging.models import Contact, Conversation
 
 
 class ConversationAdmin(Revealing, TenantLogAdmin):  # type: ignore[misc]  # unfold narrows what Django wrote
+    when_empty = (
+        "No conversation yet. One begins with the first message; on a sandbox number let a customer write."
+    )
     list_display = [
         "id",
         "who",
@@ -67,6 +70,7 @@ class ConversationAdmin(Revealing, TenantLogAdmin):  # type: ignore[misc]  # unf
 
 
 class ContactAdmin(Revealing, TenantLogAdmin):  # type: ignore[misc]  # the same
+    when_empty = "No contact yet. They come with the first messages."
     list_display = ["called", "number", "tenant", "created_at"]
     list_select_related = ["tenant"]
     ordering = ["-id"]

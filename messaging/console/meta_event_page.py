@@ -33,6 +33,7 @@ def _body(row: MetaEvent, data: Mapping[str, Any]) -> Done:
 class MetaEventAdmin(Acting, LogAdmin):  # type: ignore[misc]  # unfold narrows what Django wrote
     """A callback may be about several tenants: only who sees all of them sees it."""
 
+    when_empty = "Meta posted nothing yet. Check a number's health: it says whether callbacks come here."
     list_display = ["id", "received_at", "handled_at", "attempt_count", "is_sandbox", "is_well"]
     list_filter = ["is_sandbox"]
     ordering = ["-id"]

@@ -51,6 +51,7 @@ def _delete(row: Template, data: Mapping[str, Any]) -> Done:
 
 
 class TemplateAdmin(Acting, TenantLogAdmin):  # type: ignore[misc]  # unfold narrows what Django wrote
+    when_empty = "No template yet. Submit one with the button above, or sync those that Meta has."
     ordering = ["-id"]
     list_display = ["name", "language", "category", "status", "quality_score", "tenant"]
     list_select_related = ["tenant"]

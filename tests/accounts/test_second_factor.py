@@ -1,22 +1,27 @@
 """Staff get into the console by two factors, and guessing is slow."""
 
+import importlib
+import json
+from base64 import b32encode
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from django_otp.oath import totp
-from django_otp.plugins.otp_totp.models import TOTPDevice
 from pytest_django import Settings
 
 from accounts import sign_in
-from accounts.models import AuditEvent, SignInTally, User
+from accounts.models import AuditEvent, Authenticator, SignInTally, User
 from gosend.demo import seed
 from gosend.demo.seed import Demo
 from gosend.management.commands.demo import _family as family
+from tests import factories
 
+moving: Any = importlib.import_module("accounts.migrations.0013_seal_second_factors")
 PASSWORD = "a good long password"
 GATE = "/console/second-factor/"
 
@@ -32,13 +37,13 @@ def sign(client: Client, password: str = PASSWORD) -> Any:
     return client.post("/console/login/", form)
 
 
-def code(device: TOTPDevice) -> str:
+def code(device: Authenticator) -> str:
     return f"{totp(device.bin_key):06d}"
 
 
 def enrol(client: Client) -> list[str]:
     client.get(GATE)
-    answer = client.post(GATE, {"code": code(TOTPDevice.objects.get())})
+    answer = client.post(GATE, {"code": code(Authenticator.objects.get())})
     codes: list[str] = answer.context["codes"]
     return codes
 
@@ -89,7 +94,7 @@ def test_a_code_is_taken_once(person: User) -> None:
     second = Client()
     sign(second)
 
-    answer = second.post(GATE, {"code": code(TOTPDevice.objects.get())})
+    answer = second.post(GATE, {"code": code(Authenticator.objects.get())})
 
     assert answer.status_code == 200
     assert second.get("/console/").status_code == 302
@@ -107,11 +112,11 @@ def test_an_operator_resets_a_lost_second_factor(person: User, client: Client) -
     sign(client)
     enrol(client)
     colleague = User.objects.create_user("lost", is_staff=True)
-    TOTPDevice.objects.create(user=colleague, confirmed=True)
+    factories.AuthenticatorFactory.create(user=colleague)
 
     client.post(reverse("admin:accounts_user_act_reset", args=[colleague.pk]), {"reason": "phone lost"})
 
-    assert not TOTPDevice.objects.filter(user=colleague).exists()
+    assert not Authenticator.objects.filter(user=colleague).exists()
     last = AuditEvent.objects.latest("id")
     assert (last.action, last.subject_id, last.reason) == (
         "user.second_factor_reset", str(colleague.pk), "phone lost",
@@ -157,3 +162,62 @@ def test_the_console_opens_with_what_the_demo_prints(client: Client, db: None, s
     answer = client.post("/console/login/", form, follow=True)
 
     assert (answer.status_code, answer.request["PATH_INFO"]) == (200, "/console/")
+
+
+def test_neither_the_secret_nor_a_recovery_code_is_readable_in_the_database(
+    person: User, client: Client
+) -> None:
+    sign(client)
+    codes = enrol(client)
+    held = Authenticator.objects.get()
+
+    stored = json.dumps(list(Authenticator.objects.values()), default=str)
+
+    assert held.recovery_codes == codes
+    assert all(one not in stored for one in [*codes, held.bin_key.hex(), b32encode(held.bin_key).decode()])
+
+
+def test_a_wrong_code_makes_the_right_one_wait(person: User) -> None:
+    first, second = Client(), Client()
+    sign(first)
+    enrol(first)
+    Authenticator.objects.update(last_step=-1)
+    sign(second)
+    second.post(GATE, {"code": "000000"})
+
+    at_once = second.post(GATE, {"code": code(Authenticator.objects.get())})
+    Authenticator.objects.update(throttling_failure_timestamp=timezone.now() - timedelta(seconds=2))
+    later = second.post(GATE, {"code": code(Authenticator.objects.get())})
+
+    assert (at_once.status_code, later.status_code) == (200, 302)
+
+
+def test_what_was_readable_before_is_sealed_and_its_tables_are_gone(person: User) -> None:
+    """An installation of before keeps its staff's apps and their recovery codes that are left."""
+    other = User.objects.create_user("other")
+    with connection.cursor() as cursor:
+        cursor.execute(TABLES_OF_BEFORE)
+        cursor.execute(
+            "INSERT INTO otp_totp_totpdevice VALUES (%s, %s, true, %s, 77, 1), (%s, %s, false, %s, -1, 0)",
+            [1, person.pk, "0a" * 20, 2, other.pk, "0b" * 20],
+        )
+        cursor.execute("INSERT INTO otp_static_staticdevice VALUES (5, %s)", [person.pk])
+        cursor.execute("INSERT INTO otp_static_statictoken VALUES (5, 'aaaa1111'), (5, 'bbbb2222')")
+
+    moving.move(None, connection.schema_editor())
+
+    held = Authenticator.objects.get()
+    assert (held.user, held.confirmed, held.last_step, held.drift) == (person, True, 77, 1)
+    assert (held.bin_key, sorted(held.recovery_codes)) == (b"\n" * 20, ["aaaa1111", "bbbb2222"])
+    assert not [name for name in connection.introspection.table_names() if name.startswith("otp_")]
+    moving.move(None, connection.schema_editor())
+    assert Authenticator.objects.count() == 1
+
+
+TABLES_OF_BEFORE = """
+CREATE TABLE otp_totp_totpdevice (
+    id bigint, user_id bigint, confirmed boolean, key text, last_t bigint, drift int
+);
+CREATE TABLE otp_static_staticdevice (id bigint, user_id bigint);
+CREATE TABLE otp_static_statictoken (device_id bigint, token text);
+"""

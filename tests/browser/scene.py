@@ -68,6 +68,7 @@ class Scene:
         error = {"code": 131026, "title": said or "Message undeliverable", "details": said}
         self.failed = self.say(_text(said or "We close at six today."), status="failed", error=error)
         self._tell_of(self.failed)
+        self.unconfirmed = self.say(_text("Is it open on Sunday?"), status="unconfirmed", wamid=None)
 
     def say(self, body: dict[str, Any], **fields: Any) -> Message:
         now = timezone.now()

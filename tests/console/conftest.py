@@ -8,7 +8,9 @@ from django.test import Client
 
 from accounts import roles
 from accounts.models import User
+from tests.templates_app.conftest import account, meta
 
+__all__ = ["account", "meta"]  # fixtures of the templates' tests, used here as well
 Staff = Callable[[str], Client]
 
 

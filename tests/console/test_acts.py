@@ -48,7 +48,10 @@ def test_a_tenants_page_shows_what_was_used_today(operator: Client, acme: Party)
     KeyDay.objects.create(api_key=acme.key, day=hour.date(), drawn=87, slice=20)
 
     answer = operator.get(reverse("admin:accounts_tenant_change", args=[acme.tenant.pk]))
+    listed = operator.get(reverse("admin:accounts_tenant_changelist")).content.decode()
 
+    assert "4321" in listed
+    assert "100 a second, 100,000 a day" in listed
     assert answer.context["today"] == [("delivered", 4321)]
     assert [(one["key"], one["drawn"], one["limit"]) for one in answer.context["keys"]] == [
         (acme.key, 87, 1000)

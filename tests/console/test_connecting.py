@@ -1,14 +1,20 @@
 """A number is connected by its token: asked step by step over real HTTP of the sandbox as Meta."""
 
+import json
 from collections.abc import Iterator
+from datetime import timedelta
 from threading import Thread
+from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import Settings
 
+from accounts.acts import Finding
 from accounts.models import AuditEvent, BusinessAccount, PhoneNumber
+from gosend.sandbox.management import APP_ID
 from gosend.sandbox.server import SandboxServer
 from gosend.sandbox.world import Line
 from tests import factories
@@ -93,3 +99,134 @@ def test_a_sandbox_number_is_found_well(operator: Client, acme: Party) -> None:
     states = {one.name: one.state for one in answer.context["done"].findings}
     assert states["token"] == "ok"
     assert AuditEvent.objects.get().action == "phonenumber.checked"
+
+
+def step(answer: Any, name: str) -> Finding:
+    found: list[Finding] = answer.context["done"].findings
+    return next(one for one in found if one.name == name)
+
+
+def test_a_new_number_is_registered_with_its_pin(operator: Client, acme: Party, meta: SandboxServer) -> None:
+    refused = operator.post(reverse(URL), form(acme, access_token="pending-1"))
+    connected = operator.post(reverse(URL), form(acme, access_token="pending-1", pin="123456"))
+
+    assert (step(refused, "number").state, "PIN" in step(refused, "number").cure) == ("failed", True)
+    assert (step(connected, "register").state, step(connected, "number").state) == ("ok", "ok")
+    assert PhoneNumber.objects.get(phone_number_id=NUMBER_ID).status == "active"
+    assert "123456" not in connected.content.decode()
+    assert "123456" not in json.dumps(list(AuditEvent.objects.values_list("details", flat=True)))
+
+
+def test_a_wrong_pin_and_one_of_five_digits_are_refused(
+    operator: Client, acme: Party, meta: SandboxServer
+) -> None:
+    operator.post(reverse(URL), form(acme, pin="123456"))
+    page = reverse(
+        "admin:accounts_phonenumber_act_register", args=[PhoneNumber.objects.get(is_sandbox=False).pk]
+    )
+
+    wrong = operator.post(page, {"pin": "654321"})
+    short = operator.post(page, {"pin": "12345"})
+
+    assert (step(wrong, "register").state, "133005" in step(wrong, "register").says) == ("failed", True)
+    assert step(wrong, "register").cure == "Give the right PIN, or set a new one in WhatsApp Manager."
+    assert short.context["form"].errors == {"pin": ["Give six digits."]}
+
+
+@pytest.mark.parametrize("of", ["accounts_phonenumber", "accounts_businessaccount"])
+def test_the_app_is_subscribed_by_a_button(
+    of: str, operator: Client, acme: Party, meta: SandboxServer
+) -> None:
+    without = operator.post(reverse(URL), form(acme, subscribe=""))
+    number = PhoneNumber.objects.get(phone_number_id=NUMBER_ID)
+    row = number if of == "accounts_phonenumber" else number.business_account
+
+    answer = operator.post(reverse(f"admin:{of}_act_subscribe", args=[row.pk]))
+
+    assert (step(without, "webhooks").state, "Subscribe the app" in step(without, "webhooks").cure) == (
+        "failed", True,
+    )  # fmt: skip
+    assert step(answer, "webhooks").state == "ok"
+    assert AuditEvent.objects.latest("id").action in {"phonenumber.subscribed", "businessaccount.subscribed"}
+
+
+def test_the_health_of_a_whole_tenant_names_each_number_that_is_ill(
+    operator: Client, acme: Party, meta: SandboxServer
+) -> None:
+    operator.post(reverse(URL), form(acme))
+    good = PhoneNumber.objects.get(phone_number_id=NUMBER_ID)
+    factories.MetaAppFactory.create(app_id=APP_ID, tenant=None)
+    check = reverse("admin:accounts_tenant_act_check", args=[acme.tenant.pk])
+    well = operator.post(check)
+    gone = factories.PhoneNumberFactory.create(
+        tenant=acme.tenant, business_account=good.business_account, display_phone_number="+1 555 0199",
+        phone_number_id="999999999", stopped_at=timezone.now(),
+    )  # fmt: skip
+
+    ill = operator.post(check)
+    account = operator.post(
+        reverse("admin:accounts_businessaccount_act_check", args=[good.business_account_id])
+    )
+
+    assert {one.state for one in well.context["done"].findings} == {"ok"}
+    troubled = [one for one in ill.context["done"].findings if one.state != "ok"]
+    assert [(one.name, one.state) for one in troubled] == [
+        (f"Sandbox: number {gone}", "failed"), (f"Sandbox: number {gone}", "warning"),
+    ]  # fmt: skip
+    assert [one.cure for one in troubled] == [
+        f"Use one of this account's: {NUMBER_ID}", "Press Start sending on its page in the console.",
+    ]  # fmt: skip
+    assert len(account.context["done"].findings) == len(ill.context["done"].findings)
+    assert AuditEvent.objects.filter(action="tenant.checked").latest("id").details == {"state": "failed"}
+
+
+@pytest.mark.parametrize(
+    ("why", "cure"),
+    [("token", "Connect the account again."), ("spam", "Send less"), ("account_calls", "by itself")],
+)
+def test_a_paused_number_says_why_and_an_operator_lets_it_try_again(
+    why: str, cure: str, operator: Client, acme: Party
+) -> None:
+    number = acme.number
+    number.held_until, number.held_for = timezone.now() + timedelta(minutes=5), why
+    number.slowed_at, number.slowed_to = timezone.now(), 0.25
+    number.save()
+    page = reverse("admin:accounts_phonenumber_change", args=[number.pk])
+    resume = reverse("admin:accounts_phonenumber_act_resume", args=[number.pk])
+
+    shown = operator.get(page)
+    listed = operator.get(reverse("admin:accounts_phonenumber_changelist")).content.decode()
+    home = operator.get("/console/").content.decode()
+    without = operator.post(resume, {})
+    operator.post(resume, {"reason": "token replaced"})
+
+    assert [cure in stop.cure for stop in shown.context["stops"]] == [True]
+    assert 25 <= shown.context["share"] <= 30
+    assert "It is paused until" in shown.content.decode()
+    assert "It is paused until" in listed
+    assert "is paused until" in home
+    assert without.context["form"].errors.keys() == {"reason"}
+    # The reason stays until Meta has accepted one message: until then they go one by one.
+    assert PhoneNumber.objects.values_list("held_until", "held_for").get(pk=number.pk) == (None, why)
+    assert operator.get(page).context["stops"] == []
+    assert operator.post(resume, {"reason": "twice"}).status_code == 404
+    told = AuditEvent.objects.get()
+    assert (told.action, told.reason, told.details) == (
+        "phonenumber.resumed", "token replaced", {"held_for": why, "numbers": 1},
+    )  # fmt: skip
+
+
+def test_numbers_that_pause_together_try_again_together(operator: Client, acme: Party) -> None:
+    until = timezone.now() + timedelta(minutes=5)
+    sibling, spam = factories.PhoneNumberFactory.create_batch(
+        2, tenant=acme.tenant, business_account=acme.number.business_account, held_until=until
+    )
+    PhoneNumber.objects.exclude(pk=spam.pk).update(held_for="token", held_until=until)
+    PhoneNumber.objects.filter(pk=spam.pk).update(held_for="spam")
+
+    operator.post(
+        reverse("admin:accounts_phonenumber_act_resume", args=[acme.number.pk]), {"reason": "token replaced"}
+    )
+
+    assert list(PhoneNumber.objects.filter(held_until__isnull=False)) == [spam]
+    assert PhoneNumber.objects.get(pk=sibling.pk).held_until is None

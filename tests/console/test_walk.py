@@ -1,18 +1,22 @@
 """Every page of the console, for each role: it renders or is refused, in a bounded number of queries."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.contrib import admin
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import URLPattern, URLResolver, reverse
+from django.urls import URLPattern, reverse
 from django.urls.converters import IntConverter
+from django.utils.html import escape
 
 from accounts import roles
+from accounts.models import User
+from messaging.models import Message
 from tests import factories
+from tests.console.addresses import patterns
 from tests.console.conftest import Staff
 
 # The most that any page may ask the database; the home page draws its charts from so many.
@@ -25,14 +29,6 @@ LARGE = (
 # Pages whose address holds something else than a row's id, and what stands there in the walk.
 OTHERS: dict[str, dict[str, Any]] = {"view_on_site": {"content_type_id": 1, "object_id": 1}}
 NEVER = {"autocomplete", "search", "jsi18n", "logout", "login", "password_change", "password_change_done"}
-
-
-def patterns(found: Any = None) -> Iterator[URLPattern]:
-    for one in admin.site.get_urls() if found is None else found:
-        if isinstance(one, URLResolver):
-            yield from patterns(one.url_patterns)
-        elif one.name:
-            yield one
 
 
 @pytest.fixture
@@ -90,3 +86,38 @@ def test_every_page_renders_or_is_refused(role: str, staff: Staff, rows: dict[st
 
     assert walked > 100
     assert rendered > 20
+
+
+@pytest.mark.parametrize("model", [one for one in admin.site._registry if one is not User])
+def test_an_empty_list_says_what_to_do_next(model: Any, operator: Client) -> None:
+    page: Any = admin.site._registry[model]
+    url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+
+    empty = operator.get(url).content.decode()
+    searched = operator.get(url, {"q": "nothing-like-this"}).content.decode()
+
+    if model is Message:  # its list is a page of our own
+        assert "Make an API key of a tenant and send the first one" in empty
+        return
+    assert escape(page.when_empty) in empty
+    if page.search_fields:
+        assert "Nothing here fits what you asked for" in searched
+
+
+@pytest.mark.parametrize("role", [roles.OPERATOR, roles.SUPPORT, roles.AUDITOR])
+def test_the_menu_leads_to_all_that_a_role_may_see_and_nowhere_else(role: str, staff: Staff) -> None:
+    client = staff(role)
+
+    groups = client.get(reverse("admin:index")).context["sidebar_navigation"]
+
+    links = [str(item["link"]) for group in groups for item in group["items"]]
+    lists = {
+        url
+        for model in admin.site._registry
+        if client.get(
+            url := reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        ).status_code
+        == 200
+    }
+    assert set(links) == lists | {reverse("admin:index")}
+    assert len(links) == len(set(links))

@@ -7,6 +7,7 @@ import factory
 from factory.django import DjangoModelFactory
 
 from accounts import models as accounts
+from gosend.lib import encryption
 
 # Moments that a test does not choose lie here, far from now.
 LONG_AGO = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -42,6 +43,17 @@ class GrantFactory(DjangoModelFactory[accounts.Grant]):
 
     user = factory.SubFactory(UserFactory)
     tenant = factory.SubFactory(TenantFactory)
+
+
+class AuthenticatorFactory(DjangoModelFactory[accounts.Authenticator]):
+    class Meta:
+        model = accounts.Authenticator
+
+    user = factory.SubFactory(UserFactory)
+    name = "app"
+    sealed_key = factory.LazyAttribute(
+        lambda made: encryption.seal("0a" * 20, context=f"accounts.Authenticator.key:{made.user.pk}")
+    )
 
 
 class SignInTallyFactory(DjangoModelFactory[accounts.SignInTally]):

@@ -283,3 +283,36 @@ def test_body_that_is_no_json_object_is_refused(world: MemoryWorld, raw: bytes) 
     status, body = answered(graph.answer(request(raw), world=world))
 
     assert (status, body["error"]["code"]) == (400, 100)
+
+
+REGISTER = "/106540352242922/register"
+
+
+def number_status(world: MemoryWorld, token: str) -> str:
+    asked = request(b"", method="GET", path="/106540352242922", token=token, query={"fields": "status"})
+    return str(answered(graph.answer(asked, world=world))[1]["status"])
+
+
+def test_a_waiting_number_is_connected_once_it_is_registered_with_a_pin(world: MemoryWorld) -> None:
+    before = number_status(world, "pending-1")
+    pins = [
+        answered(
+            graph.answer(request({"messaging_product": "whatsapp", "pin": pin}, path=REGISTER), world=world)
+        )
+        for pin in ("123456", "654321")
+    ]
+
+    assert pins[0] == (200, {"success": True})
+    assert (pins[1][0], pins[1][1]["error"]["code"]) == (400, 133005)
+    assert (before, number_status(world, "pending-1")) == ("PENDING", "CONNECTED")
+    assert number_status(world, "EAAtest") == "CONNECTED"
+
+
+@pytest.mark.parametrize("pin", [None, 123456, "12345", "1234567", "12345a", "１２３４５６", ["123456"]])
+def test_a_pin_that_is_not_six_digits_is_refused(world: MemoryWorld, pin: Any) -> None:
+    asked = request({"messaging_product": "whatsapp", "pin": pin}, path=REGISTER)
+
+    status, body = answered(graph.answer(asked, world=world))
+
+    assert (status, body["error"]["code"]) == (400, 100)
+    assert world.is_registered(LINE.phone_number_id) is False

@@ -79,3 +79,13 @@ def test_row_world_knows_its_own_number_only() -> None:
 
     assert world.line("106540352242922") == LINE
     assert world.line("12345") is None
+
+
+def test_the_first_pin_of_a_number_is_asked_for_from_then_on() -> None:
+    world = MemoryWorld((LINE,))
+
+    pins = [world.register(LINE.phone_number_id, pin) for pin in ("123456", "654321", "123456")]
+
+    assert (pins, world.is_registered(LINE.phone_number_id)) == ([True, False, True], True)
+    world.forget()
+    assert world.is_registered(LINE.phone_number_id) is False

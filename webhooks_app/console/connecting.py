@@ -9,13 +9,33 @@ from django.db import transaction
 from accounts import checkup, numbers
 from accounts.acts import ActForm, Done, Finding
 from accounts.checkup import Checkup, State
+from accounts.health_page import done_of, findings_of
 from accounts.models import BusinessAccount, Customer, PhoneNumber, Tenant
 from gosend.lib import phone
-from gosend.whatsapp.errors import GraphError
 from webhooks_app import numbers as lines
 
 # What must be right before a number is connected; the rest may be mended afterwards.
 _NEEDED = frozenset({"token", "account", "number"})
+
+
+def _pin(*, is_required: bool) -> forms.RegexField:
+    helps = "Six digits: its two-step verification's or, where it has none, one of your choice."
+    if not is_required:
+        helps = (
+            f"Registers a new number with the Cloud API. {helps} Empty for one that is registered already."
+        )
+    return forms.RegexField(
+        r"\A[0-9]{6}\Z",
+        required=is_required,
+        label="PIN",
+        widget=forms.PasswordInput(render_value=False, attrs={"inputmode": "numeric", "maxlength": "6"}),
+        help_text=helps,
+        error_messages={"invalid": "Give six digits."},
+    )
+
+
+class PinForm(ActForm):
+    pin = _pin(is_required=True)
 
 
 class ConnectForm(ActForm):
@@ -28,6 +48,7 @@ class ConnectForm(ActForm):
         widget=forms.PasswordInput(render_value=False),
         help_text="A system user's, with whatsapp_business_management and whatsapp_business_messaging.",
     )
+    pin = _pin(is_required=False)
     subscribe = forms.BooleanField(
         required=False, initial=True, help_text="Have Meta post the account's callbacks to the token's app."
     )
@@ -45,9 +66,15 @@ def connect(row: None, data: Mapping[str, Any]) -> Done:
         return _refused([strange])
     account.access_token = data["access_token"]
     client = numbers.client_for_account(account)
-    subscribed = _subscribe(client, waba_id) if data["subscribe"] else None
-    found = checkup.run(client=client, waba_id=waba_id, tenant_id=tenant.pk, phone_number_id=number_id)
-    findings = _findings(found) + ([subscribed] if subscribed else [])
+    found = checkup.run(
+        client=client,
+        waba_id=waba_id,
+        tenant_id=tenant.pk,
+        phone_number_id=number_id,
+        pin=data["pin"],
+        is_to_subscribe=data["subscribe"],
+    )
+    findings = findings_of(found)
     if any(step.name in _NEEDED and step.state == State.FAILED for step in found.steps):
         return _refused(findings)
     number = _keep(account, known, number_id, found)
@@ -55,15 +82,22 @@ def connect(row: None, data: Mapping[str, Any]) -> Done:
 
 
 def check(row: PhoneNumber, data: Mapping[str, Any]) -> Done:
-    found = checkup.of_number(row)
+    return _looked(row, checkup.of_number(row))
+
+
+def subscribe(row: PhoneNumber, data: Mapping[str, Any]) -> Done:
+    return _looked(row, checkup.of_number(row, is_to_subscribe=True))
+
+
+def register(row: PhoneNumber, data: Mapping[str, Any]) -> Done:
+    return _looked(row, checkup.of_number(row, pin=data["pin"]))
+
+
+def _looked(row: PhoneNumber, found: Checkup) -> Done:
     rating = str(found.number.get("quality_rating", "")).lower()
     if rating in PhoneNumber.Quality.values:
         PhoneNumber.objects.filter(pk=row.pk).update(quality_rating=rating)
-    if found.state == State.OK:
-        says = "Nothing is wrong with this number."
-    else:
-        says = "Something is wrong, or soon will be: see the cure beside it."
-    return Done(says, "", _findings(found), {"state": found.state.value})
+    return done_of(findings_of(found))
 
 
 def _belongs_elsewhere(account: BusinessAccount, known: PhoneNumber | None, tenant: Tenant) -> Finding | None:
@@ -78,19 +112,6 @@ def _belongs_elsewhere(account: BusinessAccount, known: PhoneNumber | None, tena
 def _refused(findings: list[Finding]) -> Done:
     says = "Not connected, and nothing was kept. Mend what failed and try again."
     return Done(says, "", findings, {"refused": True})
-
-
-def _findings(found: Checkup) -> list[Finding]:
-    return [Finding(step.name, step.says, step.state.value, step.cure) for step in found.steps]
-
-
-def _subscribe(client: Any, waba_id: str) -> Finding | None:
-    try:
-        client.subscribe(waba_id=waba_id)
-    except GraphError as error:
-        cure = "Give the token's user full control of the account, then try again."
-        return Finding("subscribe", f"Meta refused the subscription: {error.title}.", "failed", cure)
-    return None
 
 
 @transaction.atomic

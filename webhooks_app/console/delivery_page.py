@@ -48,6 +48,7 @@ def _request(row: Delivery, data: Mapping[str, Any]) -> Done:
 class DeliveryAdmin(Acting, TenantLogAdmin):  # type: ignore[misc]  # unfold narrows what Django wrote
     """No filters: a rare status would be looked for through millions of rows. Endpoints lead here."""
 
+    when_empty = "Nothing was delivered yet. Open an endpoint and send it a test event."
     ordering = ("-id",)
     list_display = ("delivery_id", "endpoint", "event", "status", "attempt_count", "next_attempt_at")
     list_select_related = ("endpoint", "event")
@@ -73,6 +74,7 @@ class DeliveryAdmin(Acting, TenantLogAdmin):  # type: ignore[misc]  # unfold nar
 
 
 class ReplayAdmin(Acting, TenantLogAdmin):  # type: ignore[misc]  # the same
+    when_empty = "Nothing was replayed yet. Open an endpoint and press Replay what failed."
     ordering = ("-id",)
     list_display = ("id", "endpoint", "wanted", "total", "replayed_count", "delivered_count", "finished_at")
     list_select_related = ("endpoint",)

@@ -102,6 +102,7 @@ def _replay(row: WebhookEndpoint, data: Mapping[str, Any]) -> Done:
 
 
 class WebhookEndpointAdmin(Acting, TenantLogAdmin):  # type: ignore[misc]  # unfold narrows what Django wrote
+    when_empty = "No endpoint yet. Add one with the button above, or let the tenant do it by the API."
     ordering = ("-id",)
     list_display = ("id", "tenant", "phone_number", "url", "type", "is_enabled", "failing_since")
     list_filter = ("is_enabled", "type")

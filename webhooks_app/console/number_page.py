@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from accounts import numbers as lines
+from accounts import pace, stops
 from accounts.acts import Act, ActForm, Acting, Done, ReasonForm
 from accounts.console import TenantRecordAdmin, note
 from accounts.models import PhoneNumber
@@ -50,6 +51,18 @@ def _write(row: PhoneNumber, data: Mapping[str, Any]) -> Done:
     )
 
 
+def _is_live(row: PhoneNumber) -> bool:
+    return not row.is_sandbox
+
+
+def _resume(row: PhoneNumber, data: Mapping[str, Any]) -> Done:
+    why, count = row.held_for, pace.resume(row)
+    return Done(
+        f"One message tries now on each of {count} numbers." if count > 1 else "One message tries now.",
+        details={"held_for": why, "numbers": count},
+    )
+
+
 def _stop(row: PhoneNumber, data: Mapping[str, Any]) -> Done:
     lines.stop(row)
     return Done("Stopped. What waits goes on waiting; what arrives is still taken in.")
@@ -63,8 +76,15 @@ def _start(row: PhoneNumber, data: Mapping[str, Any]) -> Done:
 class PhoneNumberAdmin(Acting, TenantRecordAdmin):  # type: ignore[misc]  # unfold narrows what Django wrote
     """A number is connected here, and disconnected; deleting it would delete its messages."""
 
-    list_display = ["display_phone_number", "tenant", "status", "quality_rating", "throughput_tier", "limit"]
-    list_select_related = ["tenant", "business_account"]
+    when_empty = (
+        "No number yet. Connect one by its token with the button above, or add a tenant for a sandbox number."
+    )
+    list_display = [
+        "display_phone_number", "tenant", "sending", "status", "quality_rating", "throughput_tier", "limit",
+    ]  # fmt: skip
+    list_select_related = ["tenant", "business_account__customer"]
+    # Written by what happens, and by the buttons above.
+    exclude = ["stopped_at", "held_until", "held_for", "slowed_at", "slowed_to"]
     list_filter = ["status", "quality_rating", "is_sandbox"]
     search_fields = ["phone_number_id__exact", "display_phone_number_normalized__exact"]
     autocomplete_fields = ["tenant", "business_account"]
@@ -80,6 +100,20 @@ class PhoneNumberAdmin(Acting, TenantRecordAdmin):  # type: ignore[misc]  # unfo
         Act(
             "check", "Check its health", "Asks Meta what is wrong, and tells the cure.",
             "phonenumber.checked", connecting.check, is_atomic=False,
+        ),
+        Act(
+            "subscribe", "Subscribe the app", "Has Meta post the account's callbacks to the token's app.",
+            "phonenumber.subscribed", connecting.subscribe, is_atomic=False, fits=_is_live,
+        ),
+        Act(
+            "register", "Register with a PIN", "Registers the number with the Cloud API; Meta asks for this"
+            " when a number is new, or was moved.",
+            "phonenumber.registered", connecting.register, connecting.PinForm, is_atomic=False, fits=_is_live,
+        ),
+        Act(
+            "resume", "Try again now", "Ends the pause. One message tries; the others follow once Meta"
+            " accepts it. Where the cause is still there, the pause begins anew.",
+            "phonenumber.resumed", _resume, ReasonForm, fits=lambda row: bool(pace.held_seconds(row)),
         ),
         Act(
             "write", "Let a customer write", "A pretend customer writes to this sandbox number.",
@@ -99,8 +133,21 @@ class PhoneNumberAdmin(Acting, TenantRecordAdmin):  # type: ignore[misc]  # unfo
     def limit(self, row: PhoneNumber) -> str:
         return row.business_account.messaging_limit or "not known"
 
+    @admin.display(description="Sending")
+    def sending(self, row: PhoneNumber) -> str:
+        found = stops.of(row)
+        return f"✗ {found[0].says}" if found else "✓ free to send"
+
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).select_related("tenant", "business_account")
+        return super().get_queryset(request).select_related("tenant", "business_account__customer")
+
+    def panel(self, request: HttpRequest, row: Any) -> Mapping[str, Any]:
+        return {
+            "panel_template": "console/number_panel.html",
+            "stops": stops.of(row),
+            "share": round(100 * pace.share_of(row)),
+            "token_ends": row.business_account.token_expires_at,
+        }
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
