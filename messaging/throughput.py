@@ -159,11 +159,11 @@ class _Queues:
         self._known: dict[int, tuple[float, int]] = {}
 
     def waiting(self, number_id: int) -> int:
-        counted_at, length = self._known.get(number_id, (-math.inf, 0))
-        believed = _COUNT_SECONDS if length < MAX_WAITING // 2 else _COUNT_SOON_SECONDS
-        if time.monotonic() - counted_at < believed and length < MAX_WAITING - _NEAR:
-            return length
-        ((length,),) = prepared.rows(_COUNT, [str(number_id), str(MAX_WAITING + 1)])
+        counted_at, known = self._known.get(number_id, (-math.inf, 0))
+        believed = _COUNT_SECONDS if known < MAX_WAITING // 2 else _COUNT_SOON_SECONDS
+        if time.monotonic() - counted_at < believed and known < MAX_WAITING - _NEAR:
+            return known
+        length: int = prepared.rows(_COUNT, [str(number_id), str(MAX_WAITING + 1)])[0][0]
         if len(self._known) > _NEAR:
             self._known.clear()
         self._known[number_id] = (time.monotonic(), length)

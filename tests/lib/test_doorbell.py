@@ -143,9 +143,12 @@ def test_a_slow_broker_holds_up_one_caller_and_hears_every_bell(
     monkeypatch.setattr(doorbell, "_SLOW_TIMES", 10_000.0)
     rang_in: list[str] = []
     real = doorbell._send
-    monkeypatch.setattr(
-        doorbell, "_send", lambda *of: (rang_in.append(threading.current_thread().name), real(*of))
-    )
+
+    def send(app: Celery, bell: Any) -> None:
+        rang_in.append(threading.current_thread().name)
+        real(app, bell)
+
+    monkeypatch.setattr(doorbell, "_send", send)
     for _ in range(3):
         doorbell.ring("messaging.drain", number_id=next(_numbers))
 

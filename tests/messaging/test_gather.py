@@ -101,7 +101,7 @@ def test_those_who_wait_share_a_transaction_and_each_gets_its_own(
 ) -> None:
     futures = _together(number, [_batch(number, to, key=f"key-{to}") for to in known])
 
-    ids = [future.result()[0].id for future in futures]
+    ids = [future.result()[0].id or 0 for future in futures]
     messages = Message.objects.in_bulk(ids)
     assert [messages[pk].peer for pk in ids] == known
     assert [messages[pk].request_id for pk in ids] == [f"request_{to}" for to in known]
