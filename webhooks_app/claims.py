@@ -87,7 +87,7 @@ def _take(chosen: str, parameters: Mapping[str, int], token: UUID, lease: int) -
     endpoints = {one.pk: one for one in WebhookEndpoint.objects.raw(_ENDPOINTS, [ids])}
     at = datetime.fromtimestamp(rows[0][-1], UTC)
     return [
-        Claim(Due(*row[:-1], endpoints[row[1]]), token, at) for row in rows if row[1] in endpoints
+        Claim(Due(*[*row[:-1], endpoints[row[1]]]), token, at) for row in rows if row[1] in endpoints
     ]
 
 
