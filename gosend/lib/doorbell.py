@@ -11,6 +11,7 @@ from typing import Any
 
 from celery import Celery, current_app
 from django.db import transaction
+from kombu.pools import ProducerPool
 
 from gosend.lib import metrics
 
@@ -21,6 +22,12 @@ _EXPIRES = 30
 # Seconds for which a broker that failed is left alone. A frozen one costs a socket's timeout per
 # ring, which nobody who accepts a message should pay again and again.
 _PAUSE_SECONDS = 5.0
+# What one ring may cost its caller: seconds until there is a connection, and until each answer on it. A
+# worker that listens has longer ones of its own (CELERY_BROKER_TRANSPORT_OPTIONS).
+_TIMEOUTS = {"socket_connect_timeout": 0.3, "socket_timeout": 0.5}
+# Rings at once in a process, and seconds that one more waits for its turn.
+_AT_ONCE = 16
+_TURN_SECONDS = 0.3
 # Seconds within which a process rings one bell once: at once, and again at the end if asked meanwhile.
 _INTERVAL_SECONDS = 0.1
 _MAX_BELLS = 10_000
@@ -28,13 +35,15 @@ _MAX_BELLS = 10_000
 
 @dataclass(slots=True)
 class _Broker:
+    producers: ProducerPool
     is_broken: bool = False
     pause_until: float = -math.inf
 
 
 @lru_cache(maxsize=8)
-def _broker(_url: str) -> _Broker:
-    return _Broker()
+def _broker(app: Celery, _url: str) -> _Broker:
+    connection = app.connection_for_write(transport_options=_TIMEOUTS)
+    return _Broker(ProducerPool(connection.Pool(_AT_ONCE), limit=_AT_ONCE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +118,8 @@ class _Bells:
 
 _bells = _Bells()
 os.register_at_fork(after_in_child=_bells.forget)
+# A child must not speak on its parent's connections.
+os.register_at_fork(after_in_child=_broker.cache_clear)
 
 
 def _app() -> Celery:
@@ -117,15 +128,25 @@ def _app() -> Celery:
 
 
 def _send(app: Celery, bell: _Bell) -> None:
-    broker = _broker(str(app.conf.broker_url))
+    try:
+        broker = _broker(app, str(app.conf.broker_url))
+    except Exception as error:
+        log.warning("doorbell %s not rung: %s", bell.task, type(error).__name__)
+        return
     if time.monotonic() < broker.pause_until:
         return
     if broker.is_broken:  # one caller tries, the others still pass by
         broker.pause_until = time.monotonic() + _PAUSE_SECONDS
     try:
-        app.send_task(
-            bell.task, kwargs=dict(bell.arguments), retry=False, ignore_result=True, expires=_EXPIRES
-        )
+        with broker.producers.acquire(block=True, timeout=_TURN_SECONDS) as producer:
+            app.send_task(
+                bell.task,
+                kwargs=dict(bell.arguments),
+                producer=producer,
+                retry=False,
+                ignore_result=True,
+                expires=_EXPIRES,
+            )
         broker.is_broken, broker.pause_until = False, -math.inf
     except Exception as error:  # whatever the broker's library raises, the row is already kept
         broker.is_broken, broker.pause_until = True, time.monotonic() + _PAUSE_SECONDS
