@@ -37,7 +37,7 @@ _MAX_LOT = 128
 _QUICK_SECONDS = 0.5
 # Seconds that an answer may wait for others, to be recorded with them.
 _GATHER_SECONDS = 0.05
-# Seconds of a lease kept for recording: what has waited too long to be done in time is handed back.
+# Seconds of a lease kept for recording, where it has as many to spare.
 _MARGIN_SECONDS = 5
 _USER_AGENT = "GoSend-Webhooks/1"
 # Kept for the life of the process: the connections to receivers live in its threads.
@@ -130,7 +130,7 @@ class _Run:
 
     def _begin(self, claim: Claim, claimed_at: float) -> None:
         waited = time.monotonic() - claimed_at
-        if waited + settings.WEBHOOK_TIMEOUT_SECONDS + _MARGIN_SECONDS > settings.CLAIM_LEASE_SECONDS:
+        if waited > _patience():
             claims.release([claim])
             return
         claim = Claim(claim.delivery, claim.token, claim.at + timedelta(seconds=waited))
@@ -228,6 +228,16 @@ def _prepare(claim: Claim) -> Post | None:
             log.exception("endpoint %s: its secret cannot be opened", endpoint.pk)
             record(claim, Answer(status=None, duration_ms=0, error="secret_unreadable"))
     return None
+
+
+def _patience() -> float:
+    """Seconds for which a claim may wait for a thread and still be recorded within its lease.
+
+    A lease hardly longer than an attempt leaves half of what it has to spare: with none, nothing would
+    ever be posted.
+    """
+    spare = settings.CLAIM_LEASE_SECONDS - settings.WEBHOOK_TIMEOUT_SECONDS
+    return max(spare - _MARGIN_SECONDS, spare / 2)
 
 
 def _send(post: Post) -> Answer:

@@ -28,6 +28,10 @@ _TIMEOUTS = {"socket_connect_timeout": 0.3, "socket_timeout": 0.5}
 # Rings at once in a process, and seconds that one more waits for its turn.
 _AT_ONCE = 16
 _TURN_SECONDS = 0.3
+# A ring that took longer found a slow broker: that one is left alone for so many times as long, so that
+# few callers wait for it.
+_SLOW_SECONDS = 0.25
+_SLOW_PAUSES = 5.0
 # Seconds within which a process rings one bell once: at once, and again at the end if asked meanwhile.
 _INTERVAL_SECONDS = 0.1
 _MAX_BELLS = 10_000
@@ -137,6 +141,7 @@ def _send(app: Celery, bell: _Bell) -> None:
         return
     if broker.is_broken:  # one caller tries, the others still pass by
         broker.pause_until = time.monotonic() + _PAUSE_SECONDS
+    started = time.monotonic()
     try:
         with broker.producers.acquire(block=True, timeout=_TURN_SECONDS) as producer:
             app.send_task(
@@ -147,7 +152,9 @@ def _send(app: Celery, bell: _Bell) -> None:
                 ignore_result=True,
                 expires=_EXPIRES,
             )
-        broker.is_broken, broker.pause_until = False, -math.inf
+        took = time.monotonic() - started
+        broker.is_broken = took > _SLOW_SECONDS
+        broker.pause_until = time.monotonic() + _SLOW_PAUSES * took if broker.is_broken else -math.inf
     except Exception as error:  # whatever the broker's library raises, the row is already kept
         broker.is_broken, broker.pause_until = True, time.monotonic() + _PAUSE_SECONDS
         metrics.REDIS_FAILURES.add("doorbell")
