@@ -144,7 +144,10 @@ def test_many_callers_at_a_frozen_broker_wait_less_than_its_workers_would(use_br
         doorbell.ring("messaging.drain", number_id=next(_numbers))
         took.append(time.monotonic() - started)
 
-    with RawServer(lambda _connection, server: server.stopping.wait(10) and None) as server:
+    def freeze(_connection: socket.socket, server: RawServer) -> None:
+        server.stopping.wait(10)
+
+    with RawServer(freeze) as server:
         # As in settings.py, where these are for workers, which may listen for longer.
         use_broker(f"redis://127.0.0.1:{server.port}/0", max_retries=0, socket_timeout=5)
         callers = [threading.Thread(target=ring) for _ in range(24)]
