@@ -1,12 +1,18 @@
 """Write down who did or looked at what."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Model
+from django.utils import timezone
 
 from accounts.models import AuditEvent, Tenant, User
-from gosend.lib import logs
+from gosend.lib import ids, logs
+
+# Less than the trigger's 90 days would be refused; a day more, for clocks that differ.
+LEAST_DAYS = 91
 
 
 def record(
@@ -38,6 +44,18 @@ def record(
         request_id=logs.request_id.get(),
         address=address,
     )
+
+
+def forget_past(*, limit: int = 1000) -> int:
+    """Delete a batch of rows older than AUDIT_DAYS; return how many.
+
+    The database itself refuses to delete what is younger than 90 days, whoever asks.
+    """
+    if settings.AUDIT_DAYS <= 0:
+        return 0
+    oldest = timezone.now() - timedelta(days=max(settings.AUDIT_DAYS, LEAST_DAYS))
+    old = AuditEvent.objects.filter(pk__lt=ids.first_id(oldest), at__lt=oldest).order_by("pk")
+    return AuditEvent.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:limit])).delete()[0]
 
 
 def _tenant_of(subject: Model | None) -> int | None:

@@ -17,6 +17,7 @@ _SHARE = 50
 # A spent day is looked at again after so many seconds, for its limit may have been raised.
 _LOOK_AGAIN_SECONDS = 5.0
 _MAX_KEYS = 10_000
+_KEPT = timedelta(days=35)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +62,10 @@ def peek(*, key: ApiKey, limit: int) -> Day | None:
         return _day(held, allowed=True)
 
 
-def forget_past(*, days: int = 35) -> int:
-    """Delete the counts of days long past; return how many."""
-    oldest = datetime.now(UTC).date() - timedelta(days=days)
-    return KeyDay.objects.filter(day__lt=oldest).delete()[0]
+def forget_past(*, limit: int = 1000) -> int:
+    """Delete a batch of counts of days long past; return how many."""
+    old = KeyDay.objects.filter(day__lt=datetime.now(UTC).date() - _KEPT)
+    return KeyDay.objects.filter(pk__in=old.values("pk")[:limit]).delete()[0]
 
 
 def _draw(key: ApiKey, limit: int) -> Day:

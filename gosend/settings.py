@@ -248,6 +248,10 @@ WEBHOOK_LOG_DAYS = env_int("WEBHOOK_LOG_DAYS", 30)
 # Days for which Meta's callbacks and the statuses they reported are kept, at least 8, because Meta
 # repeats for 7; 0 keeps them. A callback that could not be handled stays until it is.
 META_LOG_DAYS = env_int("META_LOG_DAYS", 30)
+# Days for which the hourly figures behind the console's charts are kept; 0 keeps them.
+FIGURES_DAYS = env_int("FIGURES_DAYS", 90)
+# Days for which the audit trail is kept, at least 91; 0 keeps it.
+AUDIT_DAYS = env_int("AUDIT_DAYS", 0)
 
 # --- Security -----------------------------------------------------------------------------------
 # Networks that tenants' webhook URLs and media links may reach although they are not public, and

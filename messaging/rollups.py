@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
 from gosend.lib import ids
 from messaging.models import HourlyFigure
 
-# Hours for which figures are kept, and those of which a run counts the newest ones anew.
-_KEPT = timedelta(days=90)
+# So many of the newest hours a run counts anew.
 _FRESH_HOURS = 2
 # A status may come a day after its message; each run counts one older hour again, in turn.
 _LATE_HOURS = 26
@@ -27,7 +27,15 @@ def refresh(*, now: datetime | None = None) -> None:
     current = _start(moment)
     older = _FRESH_HOURS + moment.minute % (_LATE_HOURS - _FRESH_HOURS)
     count_hours(current - back * _HOUR for back in (*range(_FRESH_HOURS), older))
-    HourlyFigure.objects.filter(hour__lt=current - _KEPT).delete()
+
+
+def forget_past(*, limit: int = 5000) -> int:
+    """Delete a batch of the figures of hours long past; return how many."""
+    if settings.FIGURES_DAYS <= 0:
+        return 0
+    oldest = timezone.now() - timedelta(days=settings.FIGURES_DAYS)
+    old = HourlyFigure.objects.filter(hour__lt=oldest).order_by("hour")
+    return HourlyFigure.objects.filter(pk__in=old.values("pk")[:limit]).delete()[0]
 
 
 def count_hours(hours: Iterable[datetime]) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 
 from celery import shared_task
 
-from accounts import quota
+from accounts import audit, quota
 from gosend.lib import doorbell, heartbeat, stop
 from messaging import (
     budgets,
@@ -34,6 +34,9 @@ _FORGET_BATCHES: tuple[Callable[[], int], ...] = (
     inbound_media.purge,
     retention.forget_callbacks,
     retention.forget_reports,
+    rollups.forget_past,
+    quota.forget_past,
+    audit.forget_past,
 )
 # Seconds that one run gives to each of them; what is left then waits for the next run.
 _FORGET_SECONDS = 60.0
@@ -64,8 +67,7 @@ def sweep() -> None:
 
 @shared_task(name="messaging.forget")
 def forget() -> None:
-    for stage in (recover.too_old, quota.forget_past):
-        _guarded(stage)
+    _guarded(recover.too_old)
     for batch in _FORGET_BATCHES:
         _guarded(partial(_repeat, batch))
 

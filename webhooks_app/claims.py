@@ -21,6 +21,7 @@ PER_ENDPOINT = 4
 class Due:
     """A delivery as far as an attempt needs to know it; the endpoint is shared by its deliveries."""
 
+    endpoint: WebhookEndpoint
     pk: int
     endpoint_id: int
     event_id: int
@@ -32,7 +33,6 @@ class Due:
     claim_count: int
     event_type: str
     body: bytes
-    endpoint: WebhookEndpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +86,7 @@ def _take(chosen: str, parameters: Mapping[str, int], token: UUID, lease: int) -
     ids = prepared.array({row[1] for row in rows})
     endpoints = {one.pk: one for one in WebhookEndpoint.objects.raw(_ENDPOINTS, [ids])}
     at = datetime.fromtimestamp(rows[0][-1], UTC)
-    return [
-        Claim(Due(*[*row[:-1], endpoints[row[1]]]), token, at) for row in rows if row[1] in endpoints
-    ]
+    return [Claim(Due(endpoints[row[1]], *row[:-1]), token, at) for row in rows if row[1] in endpoints]
 
 
 # Endpoints first, one jump of the index each, then a few deliveries of each: so a long queue costs

@@ -1,4 +1,4 @@
-"""What people did and looked at in the console; rows are only ever added."""
+"""What people did and looked at in the console; rows are only added, and forgotten when they are old."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -7,7 +7,7 @@ from gosend.lib.ids import NextId
 
 
 class AuditEvent(models.Model):
-    """One thing that somebody did: a trigger refuses to change or delete it.
+    """One thing that somebody did: a trigger refuses to change it, ever, and to delete it within 90 days.
 
     Whom and what it concerns is written out, not referred to, so that it outlives them.
     """

@@ -13,7 +13,7 @@ The last four digits of the recipient count, with any country code; of a busines
 | 0006 | accepted, but the connection dies before the answer; the statuses come as usual |
 | 0007 | sent, delivered, and 2 s later the customer answers |
 | 0008 | read, then delivered, then sent, each of them twice |
-| 0009 | as usual, but the answer says that the account has used 90 % of its calls |
+| 0009 | as usual, but the answer says that the account has used 90 % of its calls, so we slow down |
 
 `TABLE` holds the same, for the documentation to be made from.
 """

@@ -1,13 +1,18 @@
 """Who sees which tenants, what the roles allow, and a trail that nobody rewrites."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import Group
 from django.db import DatabaseError, transaction
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
+from pytest_django import Settings
 
 from accounts import access, audit, roles
 from accounts.models import AuditEvent, Grant, User
+from gosend.lib import ids
 from tests import factories
 from tests.conftest import Party
 
@@ -90,6 +95,25 @@ def test_the_trail_cannot_be_rewritten(acme: Party) -> None:
 
     row.refresh_from_db()
     assert row.reason == "ticket 1"
+
+
+def test_the_trail_is_forgotten_when_the_settings_say_so_and_never_before_three_months(
+    acme: Party, settings: Settings
+) -> None:
+    fresh = audit.record("message.revealed", actor=None, subject=acme.tenant)
+    rows = []
+    for days in (80, 100, 400):
+        at = timezone.now() - timedelta(days=days)
+        rows.append(factories.AuditEventFactory.create(id=ids.first_id(at), at=at))
+
+    assert audit.forget_past() == 0
+    settings.AUDIT_DAYS = 365
+    assert (audit.forget_past(limit=1), audit.forget_past()) == (1, 0)
+    settings.AUDIT_DAYS = 1
+    assert audit.forget_past() == 1
+    with pytest.raises(DatabaseError, match="only ever added to"), transaction.atomic():
+        rows[0].delete()
+    assert set(AuditEvent.objects.all()) == {fresh, rows[0]}
 
 
 def test_nothing_granted_is_nothing_seen(acme: Party) -> None:

@@ -49,6 +49,13 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--only", default="", help=f"some of: {', '.join(ALL)}")
     parser.add_argument("--rows", type=int, default=5_000_000, help="messages behind the list pages")
+    parser.add_argument(
+        "--messages",
+        type=int,
+        default=20_000,
+        help="messages that `send` drains, and deliveries of `webhooks-out`; `claim` drains two and a half"
+        " times as many, `callbacks-processed` handles half as many",
+    )
     parser.add_argument("--seconds", type=int, default=600, help="how long the soak lasts")
     parser.add_argument("--write", type=Path, help="also write the results to this file")
     asked = parser.parse_args()
@@ -89,12 +96,15 @@ def _run(asked: argparse.Namespace, *, graph_port: int, began: float) -> int:
             take("batch-accept", lambda: [doors.batch_accept(both)])
             take("callbacks-in", lambda: [doors.callbacks_in(both)])
     accepted = next((one.figure for one in results if one.path == "accept"), 0.0)
-    take("send", lambda: sending.send(graph_port=graph_port))
-    take("claim", lambda: sending.claim(graph_port=graph_port))
+    take("send", lambda: sending.send(graph_port=graph_port, count=asked.messages))
+    take("claim", lambda: sending.claim(graph_port=graph_port, count=asked.messages * 5 // 2))
     take("lists", lambda: lists.pages(rows=asked.rows))
     take("console", lambda: console.pages(rows=asked.rows))
-    take("callbacks-processed", lambda: events.processed(rows=asked.rows, accepted=accepted))
-    take("webhooks-out", events.delivered)
+    take(
+        "callbacks-processed",
+        lambda: events.processed(rows=asked.rows, statuses=asked.messages // 2, accepted=accepted),
+    )
+    take("webhooks-out", lambda: events.delivered(count=asked.messages))
     take("life", lambda: life.whole(graph_port=graph_port))
     take(SOAK, lambda: soak.flat(graph_port=graph_port, seconds=asked.seconds))
     report.close(results, seconds=time.monotonic() - began, path=asked.write)

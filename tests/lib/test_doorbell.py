@@ -136,6 +136,30 @@ def test_a_frozen_broker_holds_up_one_caller_and_then_nobody_for_a_while(
     assert server.connections == 1
 
 
+def test_many_callers_at_a_frozen_broker_wait_less_than_its_workers_would(use_broker: UseBroker) -> None:
+    took = []
+
+    def ring() -> None:
+        started = time.monotonic()
+        doorbell.ring("messaging.drain", number_id=next(_numbers))
+        took.append(time.monotonic() - started)
+
+    def freeze(_connection: socket.socket, server: RawServer) -> None:
+        server.stopping.wait(10)
+
+    with RawServer(freeze) as server:
+        # As in settings.py, where these are for workers, which may listen for longer.
+        use_broker(f"redis://127.0.0.1:{server.port}/0", max_retries=0, socket_timeout=5)
+        callers = [threading.Thread(target=ring) for _ in range(24)]
+        for caller in callers:
+            caller.start()
+        for caller in callers:
+            caller.join()
+
+    assert len(took) == 24
+    assert max(took) < 2
+
+
 def test_a_slow_broker_holds_up_one_caller_and_hears_every_bell(
     queue: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from pytest_django import Settings
 
 from messaging import rollups
 from messaging.models import HourlyFigure, Message
@@ -72,17 +73,22 @@ def test_webhook_deliveries_are_counted_with_the_endpoints_number(acme: Party) -
     )
 
 
-def test_figures_are_forgotten_after_ninety_days(acme: Party) -> None:
-    old = factories.HourlyFigureFactory.create(tenant=acme.tenant, hour=timezone.now() - timedelta(days=91))
-    kept = factories.HourlyFigureFactory.create(tenant=acme.tenant, hour=timezone.now() - timedelta(days=89))
+def test_figures_are_forgotten_after_the_days_set_the_oldest_first(acme: Party, settings: Settings) -> None:
+    settings.FIGURES_DAYS = 30
+    hours = [timezone.now() - timedelta(days=days) for days in (29, 31, 32)]
+    rows = [factories.HourlyFigureFactory.create(tenant=acme.tenant, hour=hour) for hour in hours]
 
-    rollups.refresh()
-
-    assert list(HourlyFigure.objects.filter(pk__in=[old.pk, kept.pk])) == [kept]
+    assert rollups.forget_past(limit=1) == 1
+    assert set(HourlyFigure.objects.all()) == set(rows[:2])
+    assert (rollups.forget_past(), rollups.forget_past()) == (1, 0)
+    assert list(HourlyFigure.objects.all()) == rows[:1]
+    settings.FIGURES_DAYS = 0
+    factories.HourlyFigureFactory.create(tenant=acme.tenant, hour=timezone.now() - timedelta(days=900))
+    assert rollups.forget_past() == 0
 
 
 def test_the_statements_do_not_grow_with_the_messages(
     hour_of_acme: Party, django_assert_num_queries: object
 ) -> None:
-    with django_assert_num_queries(16):  # type: ignore[operator]
+    with django_assert_num_queries(15):  # type: ignore[operator]
         rollups.refresh()

@@ -197,4 +197,4 @@ def test_every_magic_number_is_documented() -> None:
     assert outcomes.__doc__ is not None
     for outcome in outcomes.TABLE:
         assert f"| {outcome.suffix} |" in outcomes.__doc__
-    assert [outcome.suffix for outcome in outcomes.TABLE] == [f"000{digit}" for digit in range(1, 9)]
+    assert [outcome.suffix for outcome in outcomes.TABLE] == [f"000{digit}" for digit in range(1, 10)]
