@@ -11,7 +11,7 @@ from webhooks_app import session_events
 _PERSON = re.compile(r"\+?([0-9]+)(?:[.:_][0-9]+)*(?:@(?:s\.whatsapp\.net|c\.us))?\Z", re.IGNORECASE)
 _ELSEWHERE = {
     "g.us": (
-        "The Cloud API reaches only groups that it made itself, by the id that Meta gave; never one of digits",
+        "The Cloud API reaches only groups that it made itself, by the id that Meta gave, never by digits",
         ["Take the group_id of Meta's, then @g.us", "Write to each member: one message for each phone JID"],
     ),
     "newsletter": ("The Cloud API has no channels", []),
