@@ -1,7 +1,5 @@
 """Cursor and page-number pagination."""
 
-import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -10,8 +8,7 @@ from urllib.parse import urlencode
 from django.db.models import Model, QuerySet
 from rest_framework.request import Request
 
-from gosend.api import errors
-from gosend.lib import ids
+from gosend.api import cursors, errors
 
 DEFAULT_PER_PAGE = 20
 MAX_PER_PAGE = 100
@@ -46,7 +43,7 @@ def take(request: Request, queryset: QuerySet[Row]) -> Page[Row]:
     wanted = queryset.order_by("-pk")
     start = 0
     if cursor is not None:
-        wanted = wanted.filter(pk__lt=_read_cursor(cursor))
+        wanted = wanted.filter(pk__lt=cursors.read("v1", cursor))
     else:
         start = (page - 1) * per_page
     if start:
@@ -78,7 +75,7 @@ def _links(request: Request, rows: list[Row], *, per_page: int, page: int | None
     headers: dict[str, str] = {}
     links: list[str] = []
     if len(rows) > per_page:
-        following = _write_cursor(rows[per_page - 1].pk)
+        following = cursors.write("v1", rows[per_page - 1].pk)
         headers["X-Next-Cursor"] = following
         links.append(_link(request, "next", {"cursor": following}))
     if page is not None and page > 1:
@@ -112,21 +109,3 @@ def number(request: Request, name: str, default: int) -> int:
             f"{name} is a whole number from 1", details={"field": name, "value": text[:100]}
         )
     return found
-
-
-def _write_cursor(pk: int) -> str:
-    return base64.urlsafe_b64encode(b"v1:%d" % pk).rstrip(b"=").decode()
-
-
-def _read_cursor(cursor: str) -> int:
-    try:
-        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode(
-            "ascii"
-        )
-    except (binascii.Error, ValueError):
-        text = ""
-    version, _, number = text.partition(":")
-    pk = ids.parse_id(number)
-    if version != "v1" or pk is None:
-        raise errors.InvalidField("cursor is not one that this API gave", details={"field": "cursor"})
-    return pk
