@@ -100,7 +100,7 @@ class _Bells:
         with self._changed:
             apart = min(max(self._paid_at - now, _INTERVAL_SECONDS), _LONGEST_SECONDS)
             at = self._rung_at.get(bell, -math.inf) + apart
-            is_slow = now < _broker(str(_app().conf.broker_url)).slow_until
+            is_slow = now < _slow_until(_app())
             if at <= now and not is_slow:
                 self._note(bell, now)
             else:
@@ -157,6 +157,13 @@ os.register_at_fork(after_in_child=_broker.cache_clear)
 def _app() -> Celery:
     app: Celery = current_app._get_current_object()  # type: ignore[attr-defined]
     return app
+
+
+def _slow_until(app: Celery) -> float:
+    try:
+        return _broker(app, str(app.conf.broker_url)).slow_until
+    except Exception:  # no broker by this address: `_send` says so
+        return -math.inf
 
 
 def _send(app: Celery, bell: _Bell) -> None:

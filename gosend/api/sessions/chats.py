@@ -1,5 +1,6 @@
 """Chats of a session: who there is, what was said, read receipts and the typing indicator."""
 
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
@@ -166,15 +167,17 @@ def _latest(number: PhoneNumber, chat_id: str) -> Message | None:
 def _chats(number: PhoneNumber, rows: list[Conversation]) -> list[dict[str, Any]]:
     windows = ServiceWindow.objects.filter(phone_number=number, contact__in=[row.contact_id for row in rows])
     ends = dict(windows.values_list("contact_id", F("expires_at")))
-    return [
-        Chat(
-            id=jids.write(row.contact.phone or row.contact.user_id),
-            jid=jids.write(row.contact.phone),
-            name=row.contact.name,
-            user_id=row.contact.user_id or None,
-            last_message_at=envelope.milliseconds(row.last_message_at),
-            last_inbound_at=envelope.optional_milliseconds(row.last_inbound_at),
-            window_expires_at=envelope.optional_milliseconds(ends.get(row.contact_id)),
-        ).wire()
-        for row in rows
-    ]
+    return [_chat(row, ends.get(row.contact_id)) for row in rows]
+
+
+def _chat(row: Conversation, window_ends_at: datetime | None) -> dict[str, Any]:
+    jid, user_id = jids.of(row.contact)
+    return Chat(
+        id=jid or user_id,
+        jid=jid,
+        name=row.contact.name,
+        user_id=user_id,
+        last_message_at=envelope.milliseconds(row.last_message_at),
+        last_inbound_at=envelope.optional_milliseconds(row.last_inbound_at),
+        window_expires_at=envelope.optional_milliseconds(window_ends_at),
+    ).wire()

@@ -49,11 +49,12 @@ class ContactList(SessionView):
 
 
 def _contact(row: Contact) -> dict[str, Any]:
+    jid, user_id = jids.of(row)
     return SessionContact(
         id=str(row.pk),
-        jid=jids.write(row.phone),
+        jid=jid,
         phone=row.phone or None,
-        user_id=row.user_id or None,
+        user_id=user_id,
         name=row.name,
         username=row.username or None,
         created_at=envelope.milliseconds(row.created_at),

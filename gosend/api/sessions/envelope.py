@@ -15,6 +15,10 @@ from gosend.lib import logs
 # What the gateway calls errors whose status says enough; the catalogue's own code stands in `reason`.
 _BY_STATUS = {400: "validation_error", 401: "unauthorized", 404: "not_found", 429: "rate_limited"}
 _BY_CODE = {
+    "invalid_event": "validation_error",
+    "invalid_url": "validation_error",
+    "media_too_large": "validation_error",
+    "unsupported_media": "validation_error",
     "insufficient_scope": "forbidden",
     "address_not_allowed": "forbidden",
     "tenant_suspended": "forbidden",

@@ -5,13 +5,14 @@ import re
 from gosend.api import errors
 from gosend.lib import phone
 from gosend.lib.errors import DomainError
+from messaging.models import Contact
 from webhooks_app import session_events
 
 # The `12` of 628123456789:12@s.whatsapp.net names a device, which the Cloud API has no use for.
 _PERSON = re.compile(r"\+?([0-9]+)(?:[.:_][0-9]+)*(?:@(?:s\.whatsapp\.net|c\.us))?\Z", re.IGNORECASE)
 _ELSEWHERE = {
     "g.us": (
-        "The Cloud API reaches only groups that it made itself, by Meta's id; never one of digits",
+        "The Cloud API reaches only groups that it made itself, by the id that Meta gave, never by digits",
         ["Take the group_id of Meta's, then @g.us", "Write to each member: one message for each phone JID"],
     ),
     "newsletter": ("The Cloud API has no channels", []),
@@ -53,6 +54,13 @@ def read(value: object, *, field: str) -> str:
 
 def write(peer: str | None) -> str | None:
     return session_events.jid(peer)
+
+
+def of(contact: Contact) -> tuple[str | None, str | None]:
+    """The JID and the user id of a person; a group has the first alone."""
+    if phone.is_group(contact.user_id):
+        return contact.user_id, None
+    return write(contact.phone), contact.user_id or None
 
 
 def _wrong(field: str, value: object) -> errors.InvalidField:

@@ -28,6 +28,9 @@ class Session(envelope.Camel):
     wa_jid: str | None
     wa_lid: str | None = Field(description="Always null: linked devices have it, the Cloud API has not.")
     organization_id: str
+    gateway_id: None = Field(description="There is one gateway, this server.")
+    created_by_user_id: None = Field(description="Numbers are connected, not created by a user of the API.")
+    is_admin_session: bool = Field(description="Always false.")
     quality_rating: str
     auto_read: bool
     presence_typing: bool
@@ -35,6 +38,7 @@ class Session(envelope.Camel):
     rate_per_hour: int
     last_connected_at: int
     created_at: int
+    updated_at: int = Field(description="When it was connected or stopped last.")
 
 
 class SessionPage(envelope.Camel):
@@ -228,6 +232,9 @@ def write(number: PhoneNumber) -> dict[str, Any]:
         wa_jid=jids.write(number.display_phone_number_normalized),
         wa_lid=None,
         organization_id=str(number.tenant_id),
+        gateway_id=None,
+        created_by_user_id=None,
+        is_admin_session=False,
         quality_rating=number.quality_rating,
         auto_read=False,
         presence_typing=False,
@@ -235,6 +242,7 @@ def write(number: PhoneNumber) -> dict[str, Any]:
         rate_per_hour=hour,
         last_connected_at=envelope.milliseconds(number.connected_at),
         created_at=envelope.milliseconds(number.created_at),
+        updated_at=envelope.milliseconds(max(number.stopped_at or number.connected_at, number.connected_at)),
     ).wire()
 
 

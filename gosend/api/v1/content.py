@@ -84,8 +84,10 @@ def _shape(kind: str, model: type[BaseModel]) -> dict[str, Any]:
             },
             "to": {
                 "type": "string",
-                "pattern": "^([0-9]{7,15}|[A-Z]{2}\\.(ENT\\.)?[A-Za-z0-9]{1,128})$",
-                "description": "Digits only, country code first; or a user id.",
+                "pattern": "^([0-9]{7,15}|[A-Z]{2}\\.(ENT\\.)?[A-Za-z0-9]{1,128}"
+                "|[A-Za-z0-9+/_=-]{8,140}@g\\.us)$",
+                "description": "Digits only, country code first; or a user id; or a group: Meta's id of it,"
+                " then `@g.us`.",
             },
             "type": {"type": "string", "const": kind},
             kind: inner,

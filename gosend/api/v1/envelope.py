@@ -40,7 +40,7 @@ class MessageFull(MessageSent):
 
     from_phone: str | None
     to_user_id: str | None = Field(
-        description="WhatsApp's business-scoped user id, where it is the recipient."
+        description="WhatsApp's business-scoped user id, or a group, where that is the recipient."
     )
     from_user_id: str | None
     conversation_id: str | None

@@ -14,6 +14,12 @@ from messaging.models import Message
 
 _WAITING = {Message.Status.QUEUED: "pending", Message.Status.SENDING: "pending"}
 _FILES = frozenset({"image", "video", "audio", "document", "sticker"})
+_KINDS = {
+    "flow": "flow",
+    "nfm_reply": "nfm_reply",
+    "button_reply": "button_reply",
+    "list_reply": "button_reply",
+}
 # Whatomate writes these as JSON in the body.
 _AS_JSON = frozenset({"location", "contacts"})
 
@@ -49,7 +55,7 @@ class WhatomateMessage(BaseModel):
     phone_number: str | None
     direction: str = Field(description="`incoming` or `outgoing`.")
     type: str
-    message_type: str
+    message_type: str = Field(description="As `type`; `button_reply`, `nfm_reply` and `flow` on their own.")
     content: dict[str, Any] = Field(
         description="`text`, and the same as `body`; for other types also Meta's object under its name."
     )
@@ -95,7 +101,7 @@ def write(
         "phone_number": message.peer if message.peer.isdigit() else None,
         "direction": "outgoing" if is_outgoing else "incoming",
         "type": message.type,
-        "message_type": message.type,
+        "message_type": kind(message.type, body),
         "content": content(message.type, body),
         "template_name": _named(body, "template", "name"),
         "interactive_data": _interactive(body),
@@ -121,6 +127,13 @@ def content(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
     if kind != "text" and value is not None:
         written[kind] = value
     return written
+
+
+def kind(type: str, body: Mapping[str, Any]) -> str:
+    """The type in the words of Whatomate's server, which tells taps and flows from what offers them."""
+    value = body.get(type)
+    inner = value.get("type") if type == "interactive" and isinstance(value, Mapping) else None
+    return "button_reply" if type == "button" else _KINDS.get(str(inner), type)
 
 
 def quoted_wamid(body: Mapping[str, Any]) -> str:
@@ -155,7 +168,7 @@ def _reply(body: Mapping[str, Any], quoted: Message | None) -> dict[str, Any]:
     told = {
         "id": own_id,
         "content": content(quoted.type, held.body if held else {}),
-        "message_type": quoted.type,
+        "message_type": kind(quoted.type, held.body if held else {}),
         "type": quoted.type,
         "direction": "outgoing" if is_outgoing else "incoming",
     }

@@ -87,7 +87,9 @@ def test_a_group_is_a_chat_of_its_own_and_opens_no_window_to_its_members(
     (heard,) = said(call("GET", f"{chats}/{GROUP}/messages"))["data"]
     read = call("POST", f"{chats}/{GROUP}/read")
 
-    assert (chat["id"], heard["chatJid"]) == (GROUP, GROUP)
+    assert (chat["id"], chat["jid"], chat["userId"], heard["chatJid"]) == (GROUP, GROUP, None, GROUP)
+    (known,) = said(call("GET", path.replace("/messages", "/contacts")))["data"]
+    assert (known["jid"], known["userId"], known["phone"]) == (GROUP, None, None)
     assert (heard["senderJid"], heard["body"]) == (f"{MEMBER}@s.whatsapp.net", "Hi all")
     assert not ServiceWindow.objects.filter(contact__phone=MEMBER).exists()
     assert call("GET", f"{chats}/{MEMBER}/messages").status_code == 404

@@ -162,7 +162,12 @@ def test_the_bytes_decide_what_a_file_is(send: Call) -> None:
     refused = send({"type": "video", "media": {"data": text}})
 
     assert said(answer)["warnings"] == ["mimetype_differs_from_bytes"]
-    assert (refused.status_code, said(refused)["error"]["code"]) == (422, "unsupported_media")
+    error = said(refused)["error"]
+    assert (refused.status_code, error["code"], error["reason"]) == (
+        422,
+        "validation_error",
+        "unsupported_media",
+    )
     assert Message.objects.count() == SendSlot.objects.count() == 1
 
 
@@ -176,7 +181,8 @@ def test_a_file_over_the_cap_is_refused_with_the_limit(send: Call, size: int, ki
     answer = send({"type": kind, "media": {"data": base64.b64encode(data).decode()}})
 
     error = said(answer)["error"]
-    assert (answer.status_code, error["code"], error["details"]["limit"]) == (422, "media_too_large", limit)
+    assert (answer.status_code, error["code"]) == (422, "validation_error")
+    assert (error["reason"], error["details"]["limit"]) == ("media_too_large", limit)
     assert not Message.objects.exists()
 
 

@@ -1,5 +1,7 @@
 """Read what was exchanged with a contact."""
 
+from typing import Any
+
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
@@ -44,6 +46,33 @@ def test_pages_are_in_order_and_the_first_is_the_newest(
     assert first["items"] == first["messages"]
 
 
+@pytest.mark.parametrize(
+    ("type", "value", "shown"),
+    [
+        (
+            "interactive",
+            {"type": "button_reply", "button_reply": {"id": "y", "title": "Yes"}},
+            "button_reply",
+        ),
+        ("interactive", {"type": "list_reply", "list_reply": {"id": "y", "title": "Yes"}}, "button_reply"),
+        ("interactive", {"type": "nfm_reply", "nfm_reply": {"response_json": "{}"}}, "nfm_reply"),
+        ("button", {"text": "Yes", "payload": "y"}, "button_reply"),
+        ("image", {"id": "1"}, "image"),
+    ],
+)
+def test_a_tap_is_told_from_what_offers_it(
+    type: str, value: Any, shown: str, ask: Ask, contact_id: str, person: Contact, acme: Party
+) -> None:
+    message = factories.MessageFactory.create(
+        phone_number=acme.number, contact=person, direction="inbound", status="received", type=type
+    )
+    factories.MessageContentFactory.create(message=message, body={"type": type, type: value})
+
+    (one,) = ask("GET", f"contacts/{contact_id}/messages")["items"]
+
+    assert (one["type"], one["message_type"]) == (type, shown)
+
+
 def test_cursors_go_both_ways(ask: Ask, contact_id: str, person: Contact, acme: Party) -> None:
     made = _exchange(person, acme, 5)
     path = f"contacts/{contact_id}/messages?limit=2"
@@ -55,6 +84,8 @@ def test_cursors_go_both_ways(ask: Ask, contact_id: str, person: Contact, acme: 
 
     assert [one["id"] for one in before["items"]] == made[1:3]
     assert before == before_id
+    wamid = Message.objects.order_by("pk")[3].wamid
+    assert ask("GET", f"{path}&before={wamid}") == before
     assert [one["id"] for one in after["items"]] == made[1:3]
     assert [page["has_more"] for page in (before, after, oldest)] == [True, True, False]
     assert ask("GET", f"{path}&before=nonsense", status=400)["details"]["field"] == "before"
