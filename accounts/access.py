@@ -7,6 +7,8 @@ from django.db.models import Model, QuerySet
 from accounts.models import Grant, Tenant, User
 
 Row = TypeVar("Row", bound=Model)
+# Tenants that a query names one by one.
+_NAMED_MAX = 100
 
 
 def sees_all(user: User) -> bool:
@@ -23,6 +25,20 @@ def narrow(queryset: QuerySet[Row], *, user: User, path: str) -> QuerySet[Row]:
     if sees_all(user):
         return queryset
     return queryset.filter(**{f"{path}__in": tenant_ids(user)})
+
+
+def narrow_large(queryset: QuerySet[Row], *, user: User, path: str) -> QuerySet[Row]:
+    """As `narrow`, for a table of millions: the planner is told which tenants, and so how much they have.
+
+    Behind a subquery it could not tell a tenant of ten rows from one of ten million, and would look for
+    the ten along the newest rows of all.
+    """
+    if sees_all(user):
+        return queryset
+    granted = list(tenant_ids(user).order_by("tenant_id")[: _NAMED_MAX + 1])
+    if len(granted) > _NAMED_MAX:
+        return narrow(queryset, user=user, path=path)
+    return queryset.filter(**{f"{path}__in": granted})
 
 
 def may_see(user: User, *, tenant_id: int | None) -> bool:

@@ -40,10 +40,11 @@ class Scoped(_Page):
 
     # The way from a row to its tenant's id; empty for rows that belong to no tenant.
     tenant_path: ClassVar[str] = "tenant_id"
+    narrow = staticmethod(access.narrow)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)
-        return access.narrow(rows, user=user_of(request), path=self.tenant_path) if self.tenant_path else rows
+        return self.narrow(rows, user=user_of(request), path=self.tenant_path) if self.tenant_path else rows
 
     def formfield_for_foreignkey(
         self, db_field: "ForeignKey[Any, Any]", request: HttpRequest, **kwargs: Any
@@ -77,6 +78,8 @@ class TenantRecordAdmin(Scoped, RecordAdmin):  # type: ignore[misc]  # unfold na
 
 class TenantLogAdmin(Scoped, LogAdmin):  # type: ignore[misc]  # the same
     """Rows of tenants that the product writes: to be read, never to be changed."""
+
+    narrow = staticmethod(access.narrow_large)
 
 
 def path_of(model: type[Model]) -> str | None:

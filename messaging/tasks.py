@@ -21,6 +21,7 @@ from messaging import (
     recover,
     retention,
     rollups,
+    tallies,
 )
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ _FORGET_BATCHES: tuple[Callable[[], int], ...] = (
     rollups.forget_past,
     quota.forget_past,
     audit.forget_past,
+    tallies.forget_empty,
 )
 # Seconds that one run gives to each of them; what is left then waits for the next run.
 _FORGET_SECONDS = 60.0
@@ -56,7 +58,7 @@ def ingest_due() -> None:
 def sweep() -> None:
     for number_id in deliver.numbers_due():
         doorbell.ring("messaging.drain", number_id=number_id)
-    for stage in (recover.leases_ended, recover.unknown_overdue, recover.strays):
+    for stage in (recover.leases_ended, recover.unknown_overdue, recover.strays, tallies.fold):
         try:
             stage()
         except Exception:

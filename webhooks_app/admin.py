@@ -4,7 +4,7 @@ from django.contrib import admin
 
 from accounts.console import TenantLogAdmin
 from accounts.models import PhoneNumber
-from webhooks_app.console.delivery_page import DeliveryAdmin, ReplayAdmin
+from webhooks_app.console.delivery_page import DeliveryAdmin, ReplayAdmin, of_endpoints
 from webhooks_app.console.endpoint_page import WebhookEndpointAdmin
 from webhooks_app.console.number_page import PhoneNumberAdmin
 from webhooks_app.models import Attempt, Delivery, Event, Replay, WebhookEndpoint
@@ -27,6 +27,7 @@ class EventAdmin(TenantLogAdmin):
 @admin.register(Attempt)
 class AttemptAdmin(TenantLogAdmin):
     tenant_path = "delivery__tenant_id"
+    narrow = staticmethod(of_endpoints)
     ordering = ("-id",)
     list_display = ("id", "delivery", "number", "response_status", "error", "duration_ms", "started_at")
     list_select_related = ("delivery",)

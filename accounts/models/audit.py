@@ -1,6 +1,7 @@
 """What people did and looked at in the console; rows are only added, and forgotten when they are old."""
 
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from gosend.lib.ids import NextId
@@ -31,6 +32,10 @@ class AuditEvent(models.Model):
             models.Index(fields=["tenant_id", "-id"], name="audit_of_tenant"),
             models.Index(fields=["actor_id", "-id"], name="audit_of_actor"),
             models.Index(fields=["subject_type", "subject_id", "-id"], name="audit_of_subject"),
+            # What the search box of the trail asks for.
+            models.Index(fields=["actor", "-id"], name="audit_of_actor_name"),
+            models.Index(fields=["subject_id", "-id"], name="audit_of_subject_id"),
+            models.Index(fields=["request_id"], condition=~Q(request_id=""), name="audit_of_request"),
         ]
 
     def __str__(self) -> str:

@@ -66,7 +66,12 @@ class OwnIdFilter(django_filters.Filter):  # type: ignore[misc]  # the library h
 
 def apply(filters: type[django_filters.FilterSet], request: Request, rows: QuerySet[Row]) -> QuerySet[Row]:
     """Narrow a list by the query's parameters, those that the list knows."""
-    filtering = filters(request.query_params, queryset=rows)
+    narrowed: QuerySet[Row] = check(filters(request.query_params, queryset=rows), request).qs
+    return narrowed
+
+
+def check(filtering: django_filters.FilterSet, request: Request) -> django_filters.FilterSet:
+    """Refuse a wrong parameter by its name; what passed stands in `form.cleaned_data`."""
     for name in filtering.filters:
         if request.query_params.get(name) == "":  # most often a variable that was not set
             raise errors.InvalidField(
@@ -74,8 +79,7 @@ def apply(filters: type[django_filters.FilterSet], request: Request, rows: Query
             )
     for name, problems in filtering.form.errors.as_data().items():
         raise _refused(name, request.query_params.get(name, ""), problems[0], filtering.form.fields[name])
-    narrowed: QuerySet[Row] = filtering.qs
-    return narrowed
+    return filtering
 
 
 def _refused(

@@ -1,6 +1,6 @@
 """Cursor and page-number pagination."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
@@ -12,8 +12,10 @@ from gosend.api import cursors, errors
 
 DEFAULT_PER_PAGE = 20
 MAX_PER_PAGE = 100
-# Counting stops here: an exact total of a large tenant would cost more than the page.
+# Counting rows stops here: it would cost more than the page. Totals that are kept go on.
 MAX_COUNTED = 10_000
+# A total, and whether that is all; None when there is no such total.
+Total = tuple[int, bool]
 # OFFSET walks over every row before the page; deeper than this only a cursor goes.
 MAX_PAGE = 100_000
 _MAX_DIGITS = 100
@@ -27,19 +29,21 @@ class Page(Generic[Row]):
     headers: dict[str, str]
 
 
-def take(request: Request, queryset: QuerySet[Row]) -> Page[Row]:
+def take(
+    request: Request, queryset: QuerySet[Row], *, count: Callable[[], Total | None] = lambda: None
+) -> Page[Row]:
     """Cut one page, newest first, and write the headers around it.
 
     `page` counts from the front; `cursor` goes on after a row, at the same cost however deep. The link
     to the next page carries a cursor, so that following links neither skips nor repeats a row when
-    new ones arrive. The queryset's ids must grow with time.
+    new ones arrive. The queryset's ids must grow with time. `count` knows the total of a list that is
+    too long to be counted; without it, counting stops at MAX_COUNTED and the headers say so.
     """
     per_page = min(number(request, "per_page", DEFAULT_PER_PAGE), MAX_PER_PAGE)
     page = number(request, "page", 1)
     require_reachable(page)
     cursor = request.query_params.get("cursor")
-    counted = queryset.order_by()[: MAX_COUNTED + 1].values("pk")
-    total = counted.count()
+    total, is_whole = count() or _counted(queryset)
     wanted = queryset.order_by("-pk")
     start = 0
     if cursor is not None:
@@ -53,8 +57,8 @@ def take(request: Request, queryset: QuerySet[Row]) -> Page[Row]:
         rows = list(wanted)
     else:
         rows = list(wanted[: per_page + 1])
-    headers = {"X-Total-Count": str(min(total, MAX_COUNTED)), "X-Per-Page": str(per_page)}
-    if total > MAX_COUNTED:
+    headers = {"X-Total-Count": str(total), "X-Per-Page": str(per_page)}
+    if not is_whole:
         headers["X-Total-Count-Capped"] = "true"
     if cursor is None:
         headers["X-Page"] = str(page)
@@ -69,6 +73,11 @@ def require_reachable(page: int) -> None:
             f"page goes to {MAX_PAGE}; narrow the list, or follow its cursor instead",
             details={"field": "page", "limit": MAX_PAGE},
         )
+
+
+def _counted(queryset: QuerySet[Row]) -> Total:
+    found = queryset.order_by()[: MAX_COUNTED + 1].values("pk").count()
+    return min(found, MAX_COUNTED), found <= MAX_COUNTED
 
 
 def _links(request: Request, rows: list[Row], *, per_page: int, page: int | None) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Messages, both ways, and what belongs to them."""
 
 from messaging.models.budgets import PairBudget, Throughput
-from messaging.models.figures import HourlyFigure
+from messaging.models.figures import HourlyFigure, MessageTally, MessageTallyChange
 from messaging.models.media import MediaFile, MediaUpload
 from messaging.models.messages import (
     AddressBookEntry,
@@ -29,6 +29,8 @@ __all__ = [
     "MediaUpload",
     "Message",
     "MessageContent",
+    "MessageTally",
+    "MessageTallyChange",
     "MetaEvent",
     "PairBudget",
     "Poll",

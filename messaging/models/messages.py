@@ -188,10 +188,20 @@ class Message(models.Model):
     updated_at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        # No index holds the status: each of a message's three or four updates stays in its page.
+        # No index holds the status, nor asks for it: each of a message's three or four updates stays in
+        # its page. What a list narrows by beside its order stands in the index, so that a deep page is
+        # found without the rows before it.
         indexes = [
-            models.Index(fields=["tenant", "-id"], name="message_of_tenant"),
-            models.Index(fields=["phone_number", "-id"], name="message_of_number"),
+            models.Index(fields=["tenant", "-id"], include=["phone_number"], name="message_of_tenant"),
+            models.Index(fields=["phone_number", "-id"], include=["tenant"], name="message_of_number"),
+            models.Index(fields=["tenant", "type", "-id"], name="message_of_type"),
+            models.Index(fields=["customer", "-id"], name="message_of_customer"),
+            models.Index(fields=["tenant", "-id"], condition=Q(direction="inbound"), name="message_inbound"),
+            models.Index(
+                fields=["tenant", "-id"],
+                condition=Q(failed_at__isnull=False) | Q(error__isnull=False),
+                name="message_in_trouble",
+            ),
             models.Index(fields=["tenant", "peer", "-id"], name="message_of_peer"),
             models.Index(fields=["conversation", "-id"], name="message_of_conversation"),
             models.Index(fields=["request_id"], condition=~Q(request_id=""), name="message_of_request"),

@@ -11,19 +11,35 @@ from django.test import Client, override_settings
 from accounts.models import Tenant, User
 from messaging import rollups
 from messaging.models import Message
-from tests.benchmarks import lists, measure, world
+from tests.benchmarks import history, lists, measure, world
 from tests.benchmarks.measure import Result
+from webhooks_app.models import Delivery
 
 # Milliseconds within which 95 of 100 pages are to be answered.
 _P95_MS = 150.0
 _ASKED = 60
 _WARM = 5
 _LOG = "/console/messaging/message/"
+_LISTS = {
+    "deliveries": "webhooks_app/delivery/",
+    "deliveries-deep": "webhooks_app/delivery/?p=199",
+    "attempts": "webhooks_app/attempt/",
+    "events": "webhooks_app/event/",
+    "callbacks": "messaging/metaevent/",
+    "callbacks-live": "messaging/metaevent/?is_sandbox__exact=0",
+    "audit": "accounts/auditevent/",
+    "tenants": "accounts/tenant/",
+    "numbers": "accounts/phonenumber/",
+    "keys": "accounts/apikey/",
+    "endpoints": "webhooks_app/webhookendpoint/",
+    "templates": "templates_app/template/",
+}
 
 
 def pages(*, rows: int) -> list[Result]:
     """Every list and search page, asked for by somebody who sees all tenants, each time for other rows."""
     _, tenant = lists.fill(rows)
+    history.fill(tenant, rows=rows // 10)
     rollups.refresh()
     return over(tenant)
 
@@ -38,6 +54,7 @@ def over(tenant: Tenant) -> list[Result]:
     if len(sample) < _ASKED:
         raise world.CannotBench(f"{tenant} has too few messages")
     number = sample[0].phone_number_id
+    delivery = Delivery.objects.order_by("-pk").values_list("delivery_id", flat=True)[0]
     found: dict[str, Callable[[Message], str]] = {
         "home": lambda _: "/console/",
         "log": lambda _: _LOG,
@@ -59,10 +76,21 @@ def over(tenant: Tenant) -> list[Result]:
         "conversation": lambda row: f"/console/messaging/conversation/{row.conversation_id}/change/",
         "contacts": lambda _: "/console/messaging/contact/",
         "contacts-search": lambda row: f"/console/messaging/contact/?q={row.peer}",
+        "conversations-search": lambda row: f"/console/messaging/conversation/?q={row.peer}",
+        **{name: _at(f"/console/{path}") for name, path in _LISTS.items()},
+        "deliveries-search": _at(f"/console/webhooks_app/delivery/?q={delivery}"),
+        "attempts-search": _at(f"/console/webhooks_app/attempt/?q={delivery}"),
+        "audit-search": lambda row: f"/console/accounts/auditevent/?q={row.pk}",
+        "tenants-search": _at("/console/accounts/tenant/?q=bench"),
+        "numbers-search": _at("/console/accounts/phonenumber/?q=bench"),
     }
     # The second factor is asked for once a session, and not on each page.
     with override_settings(CONSOLE_SECOND_FACTOR=False):
         return [_one(client, name, path, sample) for name, path in found.items()]
+
+
+def _at(path: str) -> Callable[[Message], str]:
+    return lambda _: path
 
 
 def _one(client: Client, name: str, path: Callable[[Message], str], sample: list[Message]) -> Result:

@@ -101,7 +101,7 @@ def _tenant(prefix: str, rows: int) -> Tenant:
     tenant = Tenant.objects.filter(name=name).first()
     if tenant is None or not Message.objects.filter(tenant=tenant).exists():
         print(f"    writing {rows:,} messages, once", flush=True)  # noqa: T201
-        call_command("seed_messages", count=rows, prefix=prefix, numbers=2, verbosity=0)
+        call_command("seed_messages", count=rows, prefix=prefix, numbers=2, indexes_after=True)
         tenant = Tenant.objects.get(name=name)
         tenant.requests_per_second = tenant.requests_per_day = 1_000_000_000
         tenant.save()

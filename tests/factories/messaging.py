@@ -79,6 +79,11 @@ class MessageFactory(_NumberAndContact):
     status = messaging.Message.Status.SENT
     wamid = factory.Sequence(lambda n: f"wamid.test{n}")
     peer = factory.SelfAttribute("contact.phone")
+    # What every failure and every doubt leaves in the row; lists find them by it.
+    failed_at = factory.LazyAttribute(lambda made: LONG_AGO if made.status == "failed" else None)
+    error = factory.LazyAttribute(
+        lambda made: {"code": None, "title": "?"} if made.status in ("unknown", "unconfirmed") else None
+    )
 
 
 class MessageContentFactory(DjangoModelFactory[messaging.MessageContent]):

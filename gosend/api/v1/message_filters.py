@@ -1,19 +1,31 @@
 """Which messages a list shows."""
 
-from datetime import datetime, timedelta
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from datetime import datetime, time, timedelta
+from typing import Any, ClassVar
 
 import django_filters
-from django.db.models import Q, QuerySet
+from django.db.models import BooleanField, Q, QuerySet
+from django.db.models.expressions import RawSQL
 from drf_spectacular.utils import OpenApiParameter
 
-from gosend.api import filters, schema
+from accounts.models import ApiKey
+from gosend.api import filters, pages, schema
+from gosend.api.view import TenantRequest
 from gosend.lib import ids
+from messaging import tallies
 from messaging.models import Message
 
 Rows = QuerySet[Message]
 # A row's moment and its id are made in one statement, but not in the same millisecond.
 _SLACK = timedelta(minutes=1)
+_TEST = ApiKey.Environment.TEST
+# Few messages come to these. Each has failed, or an error; those that do have an index.
+_RARE = (Message.Status.FAILED, Message.Status.UNKNOWN, Message.Status.UNCONFIRMED)
+_TROUBLE = Q(failed_at__isnull=False) | Q(error__isnull=False)
+# What is not settled is short, and found by its dispatch however many messages are.
+_UNSETTLED = """messaging_message.id = ANY(ARRAY(
+    SELECT message_id FROM messaging_dispatch WHERE phone_number_id = ANY(%s)))"""
 # What we sent is told by its created_at. Everything else came from Meta, which may bring it late and
 # dates it then in the past: it is told by when it arrived, so that asking again for what came since the
 # last question misses nothing.
@@ -43,19 +55,31 @@ PARAMETERS: list[OpenApiParameter] = [
 
 
 class MessageFilters(django_filters.FilterSet):  # type: ignore[misc]  # the library has no types
-    phone_number_id = django_filters.CharFilter(field_name="phone_number__phone_number_id")
+    # Which numbers to look at is decided before.
+    phone_number_id = django_filters.CharFilter(method="as_it_is")
     direction = django_filters.ChoiceFilter(choices=Message.Direction.choices)
-    status = django_filters.ChoiceFilter(choices=Message.Status.choices)
+    status = django_filters.ChoiceFilter(choices=Message.Status.choices, method="by_status")
     since = filters.SinceFilter(method="by_since")
     until = filters.UntilFilter(method="by_until")
     conversation_id = filters.OwnIdFilter(field_name="conversation_id")
     message_type = django_filters.CharFilter(field_name="type")
     to = django_filters.CharFilter(method="by_recipient")
     customer_id = filters.OwnIdFilter(field_name="customer_id")
+    number_ids: Sequence[int] = ()
 
     class Meta:
         model = Message
         fields: ClassVar[list[str]] = []
+
+    def as_it_is(self, rows: Rows, name: str, value: str) -> Rows:
+        return rows
+
+    def by_status(self, rows: Rows, name: str, status: str) -> Rows:
+        rows = rows.filter(status=status)
+        if status in tallies.OPEN:
+            unsettled = RawSQL(_UNSETTLED, [list(self.number_ids)], BooleanField())  # noqa: S611 -- a constant
+            return rows.filter(unsettled)
+        return rows.filter(_TROUBLE) if status in _RARE else rows
 
     def by_since(self, rows: Rows, name: str, at: datetime) -> Rows:
         start = ids.first_id(at)
@@ -72,6 +96,44 @@ class MessageFilters(django_filters.FilterSet):  # type: ignore[misc]  # the lib
 
     def by_sender(self, rows: Rows, name: str, peer: str) -> Rows:
         return rows.filter(peer=peer, direction=Message.Direction.INBOUND)
+
+
+def page(request: TenantRequest) -> pages.Page[Message]:
+    """One page of the messages that the key may see and the query asks for."""
+    numbers = _numbers(request)
+    filtering = MessageFilters(request.query_params, queryset=Message.objects.none())
+    filtering.number_ids = numbers
+    said = filters.check(filtering, request).form.cleaned_data
+    rows = Message.objects.filter(tenant=request.tenant, phone_number_id__in=numbers)
+    filtering.queryset = rows.select_related("phone_number", "content")
+    return pages.take(request, filtering.qs, count=lambda: _total(request, numbers, said))
+
+
+def _numbers(request: TenantRequest) -> list[int]:
+    """The numbers whose messages are asked for: test and live never mix."""
+    rows = request.tenant.phone_numbers.filter(is_sandbox=request.api_key.environment == _TEST)
+    if asked := request.query_params.get("phone_number_id"):
+        rows = rows.filter(phone_number_id=asked)
+    return list(rows.values_list("pk", flat=True))
+
+
+def _total(request: TenantRequest, numbers: list[int], said: Mapping[str, Any]) -> pages.Total | None:
+    """The total as it is kept; None where the query asks for one person, one talk or parts of a day."""
+    since, until = said["since"], said["until"]
+    is_parted = since and since.time() != time.min or until and until.time() != time.max
+    if is_parted or any(said[name] for name in ("conversation_id", "to", "from")):
+        return None
+    kind = tallies.Kind(
+        tenant_id=request.tenant.pk,
+        number_ids=numbers,
+        customer_id=said["customer_id"],
+        direction=said["direction"] or None,
+        type=said["message_type"] or None,
+        status=said["status"] or None,
+        since=since and since.date(),
+        until=until and until.date(),
+    )
+    return tallies.total(kind)
 
 
 # `from` is a word of the language, so it cannot be written in the class.

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from accounts import numbers
 from accounts.models import ApiKey
-from gosend.api import errors, filters, json, pages, refusals, schema
+from gosend.api import errors, json, refusals, schema
 from gosend.api.v1 import accept, content, envelope, examples, message_filters, timeline
 from gosend.api.view import TenantRequest, TenantView
 from gosend.lib import ids, logs
@@ -39,7 +39,7 @@ class MessageList(TenantView):
         responses=schema.answers({200: [envelope.MessageFull]}, 400),
     )
     def get(self, request: TenantRequest) -> Response:
-        page = pages.take(request, filters.apply(message_filters.MessageFilters, request, _visible(request)))
+        page = message_filters.page(request)
         return Response([envelope.full(message) for message in page.rows], headers=page.headers)
 
     @extend_schema(
