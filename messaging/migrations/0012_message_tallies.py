@@ -58,7 +58,7 @@ DROP FUNCTION messaging_tally_deleted();
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0011_count_sign_ins'),
+        ('accounts', '0013_seal_second_factors'),
         ('messaging', '0011_pair_budgets'),
     ]
 

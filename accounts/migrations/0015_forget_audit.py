@@ -20,6 +20,6 @@ END $$;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0011_count_sign_ins")]
+    dependencies = [("accounts", "0014_search_the_trail")]
 
     operations = [migrations.RunSQL(REFUSE_WHAT_IS_YOUNG, REFUSE_ALL)]
