@@ -79,7 +79,7 @@ def _process(statuses: int) -> dict[str, Any]:
     seed.clear()
     stand = seed.stand("Bench statuses")
     number = stand.numbers[0]
-    endpoints.add(tenant=stand.tenant, number=number, url="https://192.0.2.1/hook", events=["*"])
+    endpoints.add(tenant=stand.tenant, number=number, url="http://127.0.0.1:9/hook", events=["*"])
     mark = f"{stand.tenant.pk}-"
     seed.sent(number, statuses // 3, mark=mark)
     at = int(time.time())

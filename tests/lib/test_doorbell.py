@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from celery import Celery, current_app
-from django.db import transaction
+from django.db import connections, transaction
 
 from gosend.lib import doorbell
 from tests.lib.raw_server import RawServer
@@ -143,6 +143,7 @@ def test_many_callers_at_a_frozen_broker_wait_less_than_its_workers_would(use_br
         started = time.monotonic()
         doorbell.ring("messaging.drain", number_id=next(_numbers))
         took.append(time.monotonic() - started)
+        connections.close_all()
 
     def freeze(_connection: socket.socket, server: RawServer) -> None:
         server.stopping.wait(10)
@@ -150,14 +151,14 @@ def test_many_callers_at_a_frozen_broker_wait_less_than_its_workers_would(use_br
     with RawServer(freeze) as server:
         # As in settings.py, where these are for workers, which may listen for longer.
         use_broker(f"redis://127.0.0.1:{server.port}/0", max_retries=0, socket_timeout=5)
-        callers = [threading.Thread(target=ring) for _ in range(24)]
+        callers = [threading.Thread(target=ring) for _ in range(12)]
         for caller in callers:
             caller.start()
         for caller in callers:
             caller.join()
 
-    assert len(took) == 24
-    assert max(took) < 2
+    assert len(took) == 12
+    assert max(took) < 3
 
 
 def test_a_slow_broker_holds_up_one_caller_and_hears_every_bell(
