@@ -1,6 +1,7 @@
 """One number's messages on their way out: claimed, intended, in the air, answered; many at a time."""
 
 import logging
+import threading
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Self
 from django.db import InterfaceError, OperationalError, connection, connections
 
 from accounts.models import PhoneNumber
+from gosend.lib import doorbell, stop
 from gosend.whatsapp.client import GraphClient
 from messaging import claims, intents, media, outcomes, pacing, pairs, throughput
 from messaging.flight import Flight
@@ -37,7 +39,8 @@ class Line:
     """Carries claims to their outcomes. What goes wrong with one message never touches the others.
 
     `here` makes the calls in this thread, one after the other, as a request that waits for its own
-    message does. Leaving the block waits for what is in the air and hands back the rest.
+    message does. Leaving the block waits for what is in the air and hands back the rest; a file that is
+    being brought by then is brought to its end, and its try counts: a host may take longer than a drain.
     """
 
     def __init__(self, *, client: GraphClient, number: PhoneNumber, here: bool = False) -> None:
@@ -49,6 +52,10 @@ class Line:
         self._linked: dict[int, Draft] = {}
         self._brought: deque[tuple[Draft, media.Ids | media.NotBrought]] = deque()
         self._porters: ThreadPoolExecutor | None = None
+        self._under_way: set[int] = set()
+        # Held while a porter begins or ends, so that each file is either the line's or its porter's.
+        self._handing_over = threading.Lock()
+        self._is_closed = False
         self._answers: list[Landed] = []
         self._answered_at = 0.0
         self.handed_back = 0
@@ -129,11 +136,31 @@ class Line:
         self._porters.submit(self._bring, draft)
 
     def _bring(self, draft: Draft) -> None:
+        with self._handing_over:
+            if self._is_closed:
+                return
+            self._under_way.add(draft.claim.message_id)
         try:
             for _, files in media.bring_all(client=self._client, number=self._number, wanted=[draft.links]):
-                self._brought.append((draft, files))
+                with self._handing_over:
+                    is_late = self._is_closed
+                    if not is_late:
+                        self._brought.append((draft, files))
+                if is_late:
+                    self._end_late(draft.claim, files)
+        except Exception:
+            # Its claim runs out, and it is taken up again, five times at most.
+            log.exception("the files of message %s were brought in vain", draft.claim.message_id)
         finally:
             connections.close_all()
+
+    def _end_late(self, claim: claims.Claim, files: media.Ids | media.NotBrought) -> None:
+        """The line has ended: the file is known to the next one, or its try counts."""
+        if isinstance(files, media.NotBrought):
+            outcomes.persist(lambda: outcomes.put_off(claim, files))
+        else:
+            outcomes.persist(lambda: claims.hand_back([claim]))
+            doorbell.ring("messaging.drain", number_id=self._number.pk)
 
     def _bring_here(self) -> None:
         drafts = list(self._linked.values())
@@ -154,7 +181,7 @@ class Line:
     # --- The end ----------------------------------------------------------------------------------
     def _close(self) -> None:
         try:
-            held = [draft.claim for draft in (*self._drafts, *self._linked.values())]
+            held = self._let_go()
             self._drafts.clear()
             self._linked.clear()
             if self._porters:
@@ -165,6 +192,16 @@ class Line:
         finally:
             while self._flight.in_air or self._answers:
                 self._land()
+
+    def _let_go(self) -> list[claims.Claim]:
+        """What to hand back; what a porter carries stays its own, unless the process is to stop."""
+        with self._handing_over:
+            self._is_closed = True
+        while self._brought and not stop.asked.is_set():
+            self._board(*self._brought.popleft())
+        carried = set() if stop.asked.is_set() else self._under_way
+        linked = [draft for draft in self._linked.values() if draft.claim.message_id not in carried]
+        return [draft.claim for draft in (*self._drafts, *linked)]
 
 
 def _commit(drafts: Sequence[Draft], files: dict[int, media.Ids] | None = None) -> list[Intent]:

@@ -7,11 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from tests.faults import observe
+from tests.faults.proxy import delayed
 from tests.faults.scenario import Run, scenario
 from tests.faults.servers import wait_until
 from tests.faults.world import World
 
 RECOVERY_SECONDS = 15.0
+# What a call to Meta takes, so that many are in flight when a process is killed.
+_META_SECONDS = 0.1
 
 
 @scenario("F01", "workers, Redis and PostgreSQL killed at random under load (the bar)", quick=True)
@@ -25,6 +28,7 @@ def storm(run: Run) -> None:
         numbers = world.acme.numbers[:4]
         world.subscribe(numbers[0], "whatsapp.message.sent")
         world.post_office.hold()
+        world.proxy.plan = lambda _request: delayed(_META_SECONDS)
         tolls, in_flight, flying, raised = _tolls(run, world, kills, others), [], set[str](), 0
         for index, toll in enumerate(tolls):
             due = total * (index + 1) // len(tolls) - total * index // len(tolls)

@@ -30,6 +30,7 @@ def use_broker() -> Iterator[UseBroker]:
     """Let the bells go to a broker of the test's choice."""
     before = current_app._get_current_object()  # type: ignore[attr-defined]
     apps = []
+    doorbell._broker.cache_clear()  # whatever trouble a test before had with its broker
 
     def use(url: str, **options: Any) -> None:
         app = Celery("bells", broker=url, set_as_current=True)

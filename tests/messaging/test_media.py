@@ -197,6 +197,27 @@ def test_a_slow_host_keeps_nobody_else_waiting(
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("status", "waits"), [(503, True), (200, False)])
+def test_a_host_that_takes_longer_than_a_drain_is_one_try(
+    send_image: Send, number: PhoneNumber, host: MediaHost, status: int, waits: bool
+) -> None:
+    message = send_image(host.put("/a.png", Page(status=status, delay_seconds=1.0)), is_async=True)
+
+    deliver.drain(number_id=number.pk, seconds=0.3)
+    held = Dispatch.objects.get()
+    stop_at = time.monotonic() + 3
+    while Dispatch.objects.get().state != "queued" and time.monotonic() < stop_at:
+        time.sleep(0.05)
+
+    kept = Dispatch.objects.get()
+    assert (held.state, kept.state, kept.claim_count) == ("claimed", "queued", int(waits))
+    assert (kept.due_at > timezone.now()) is waits
+    deliver.drain(number_id=number.pk)
+    message.refresh_from_db()
+    assert (message.status, host.asked["/a.png"]) == ("queued" if waits else "sent", 1)
+
+
+@pytest.mark.django_db(transaction=True)
 def test_sends_of_one_link_at_once_share_one_download(
     send_image: Send, host: MediaHost, meta: SandboxServer
 ) -> None:
