@@ -29,7 +29,9 @@ def fresh(chrome: Chrome) -> Iterator[Chrome]:
 
 
 def sign_in(browser: Chrome, password: str) -> None:
-    browser.find_element(By.NAME, "username").send_keys("operator")
+    name = browser.find_element(By.NAME, "username")
+    name.clear()  # after a refusal the form still holds it
+    name.send_keys("operator")
     browser.find_element(By.NAME, "password").send_keys(password, Keys.ENTER)
 
 

@@ -72,7 +72,7 @@ return {
 def open_page(browser: Chrome, url: str) -> None:
     browser.get(url)
     WebDriverWait(browser, 10).until(
-        lambda _: run(browser, "return document.querySelector('.gs').checkVisibility()")
+        lambda _: run(browser, "return document.querySelector('.gs')?.checkVisibility()")
     )
 
 
