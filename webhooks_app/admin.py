@@ -1,10 +1,13 @@
 """Endpoints and their deliveries; and numbers, whose coming and going projects are told."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest
 
 from accounts.console import TenantLogAdmin
 from accounts.models import PhoneNumber
-from webhooks_app.console.delivery_page import DeliveryAdmin, ReplayAdmin, of_endpoints
+from webhooks_app.console.delivery_page import DeliveryAdmin, ReplayAdmin, by_delivery_id, of_endpoints
 from webhooks_app.console.endpoint_page import WebhookEndpointAdmin
 from webhooks_app.console.number_page import PhoneNumberAdmin
 from webhooks_app.models import Attempt, Delivery, Event, Replay, WebhookEndpoint
@@ -34,3 +37,6 @@ class AttemptAdmin(TenantLogAdmin):
     search_fields = ("delivery__delivery_id__exact",)
     # What the receiver answered may hold a customer's number: the delivery's page masks it.
     exclude = ("response_body", "response_headers")
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
+        return by_delivery_id(queryset, search_term, path="delivery__"), False

@@ -50,13 +50,17 @@ def take(
         wanted = wanted.filter(pk__lt=cursors.read("v1", cursor))
     else:
         start = (page - 1) * per_page
+    end = start + per_page + 1
+    if is_whole and cursor is None:
+        # Who knows that there is no more need not walk through the rest to see it.
+        end = max(min(end, total), start)
     if start:
         # Only the index is walked up to the page; rows are fetched for the page itself.
-        deep = wanted.values("pk")[start : start + per_page + 1]
+        deep = wanted.values("pk")[start:end]
         wanted = queryset.order_by("-pk").filter(pk__in=deep)
         rows = list(wanted)
     else:
-        rows = list(wanted[: per_page + 1])
+        rows = list(wanted[:end])
     headers = {"X-Total-Count": str(total), "X-Per-Page": str(per_page)}
     if not is_whole:
         headers["X-Total-Count-Capped"] = "true"

@@ -28,7 +28,6 @@ class ConversationAdmin(Revealing, TenantLogAdmin):  # type: ignore[misc]  # unf
     ]
     list_select_related = ["contact", "tenant", "phone_number"]
     ordering = ["-id"]
-    sortable_by = ()
     search_help_text = "The customer's whole number, or user id"
     search_fields = ["contact__phone__exact", "contact__user_id__exact"]
 
@@ -74,7 +73,6 @@ class ContactAdmin(Revealing, TenantLogAdmin):  # type: ignore[misc]  # the same
     list_display = ["called", "number", "tenant", "created_at"]
     list_select_related = ["tenant"]
     ordering = ["-id"]
-    sortable_by = ()
     search_help_text = "The whole number, or user id"
     search_fields = ["phone__exact", "user_id__exact"]
 

@@ -118,7 +118,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='message',
-            index=models.Index(condition=models.Q(('failed_at__isnull', False), ('error__isnull', False), _connector='OR'), fields=['tenant', '-id'], name='message_in_trouble'),
+            index=models.Index(condition=models.Q(('failed_at__isnull', False)), fields=['tenant', '-id'], name='message_failed'),
+        ),
+        migrations.AddIndex(
+            model_name='message',
+            index=models.Index(condition=models.Q(('error__isnull', False), ('failed_at__isnull', True)), fields=['tenant', '-id'], name='message_in_doubt'),
         ),
         migrations.AddField(
             model_name='messagetally',
@@ -153,6 +157,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='messagetally',
             constraint=models.UniqueConstraint(fields=('tenant', 'phone_number', 'day', 'customer', 'direction', 'type', 'status'), name='message_tally_once', nulls_distinct=False),
+        ),
+        migrations.AddIndex(
+            model_name='metaevent',
+            index=models.Index(condition=models.Q(('is_sandbox', True)), fields=['-id'], name='meta_event_of_sandbox'),
         ),
         migrations.RunSQL(_CREATE, _DROP),
     ]

@@ -197,10 +197,14 @@ class Message(models.Model):
             models.Index(fields=["tenant", "type", "-id"], name="message_of_type"),
             models.Index(fields=["customer", "-id"], name="message_of_customer"),
             models.Index(fields=["tenant", "-id"], condition=Q(direction="inbound"), name="message_inbound"),
+            # The rare states, by what only they change.
+            models.Index(
+                fields=["tenant", "-id"], condition=Q(failed_at__isnull=False), name="message_failed"
+            ),
             models.Index(
                 fields=["tenant", "-id"],
-                condition=Q(failed_at__isnull=False) | Q(error__isnull=False),
-                name="message_in_trouble",
+                condition=Q(error__isnull=False, failed_at__isnull=True),
+                name="message_in_doubt",
             ),
             models.Index(fields=["tenant", "peer", "-id"], name="message_of_peer"),
             models.Index(fields=["conversation", "-id"], name="message_of_conversation"),
@@ -355,7 +359,9 @@ class MetaEvent(models.Model):
                 fields=["next_attempt_at"],
                 condition=Q(next_attempt_at__isnull=False),
                 name="meta_event_due",
-            )
+            ),
+            # The console tells the pretended ones from the many that Meta sent.
+            models.Index(fields=["-id"], condition=Q(is_sandbox=True), name="meta_event_of_sandbox"),
         ]
         constraints = [
             # Two apps may be sent the same bytes, and only one of them may speak for the number.

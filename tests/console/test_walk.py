@@ -20,7 +20,7 @@ from tests.console.addresses import patterns
 from tests.console.conftest import Staff
 
 # The most that any page may ask the database; the home page draws its charts from so many.
-QUERIES_MAX = 45
+QUERIES_MAX = 25
 # Tables that grow without end: whatever reads them names a row or says how many.
 LARGE = (
     "messaging_message", "messaging_metaevent", "messaging_conversation", "messaging_contact",
