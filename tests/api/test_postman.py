@@ -66,8 +66,13 @@ def test_the_key_is_sent_as_the_api_wants_it(made: Item) -> None:
 def test_a_bearer_token_is_sent_as_one() -> None:
     document = {
         "info": {"title": "T", "version": "1"},
-        "paths": {"/x": {"get": {"summary": "X", "security": [{"Key": []}]}}},
-        "components": {"securitySchemes": {"Key": {"type": "http", "scheme": "bearer"}}},
+        "paths": {"/x": {"get": {"summary": "X", "security": [{"Key": []}, {"Another": []}]}}},
+        "components": {
+            "securitySchemes": {
+                "Another": {"type": "apiKey", "in": "header", "name": "X-Key"},
+                "Key": {"type": "http", "scheme": "bearer"},
+            }
+        },
     }
 
     made = postman.collection(document)

@@ -54,7 +54,8 @@ class Contract:
 
 def hold(contract: Contract, client: Client, folder: Path) -> None:
     """Fail with what schemathesis says where the server does something that its document does not say."""
-    document = requests.get(f"{client.base_url}/openapi/{contract.name}.json", timeout=10).json()
+    # Made when it is asked for first: some seconds where much else runs.
+    document = requests.get(f"{client.base_url}/openapi/{contract.name}.json", timeout=60).json()
     contract.adapt(document)
     file = folder / f"{contract.name}.json"
     file.write_text(json.dumps(document))
