@@ -50,7 +50,10 @@ class ConnectForm(ActForm):
     )
     pin = _pin(is_required=False)
     subscribe = forms.BooleanField(
-        required=False, initial=True, help_text="Have Meta post the account's callbacks to the token's app."
+        required=False,
+        initial=True,
+        label="Subscribe the app",
+        help_text="Have Meta post the account's callbacks to the token's app.",
     )
 
 
