@@ -163,7 +163,7 @@ class _Queues:
         believed = _COUNT_SECONDS if length < MAX_WAITING // 2 else _COUNT_SOON_SECONDS
         if time.monotonic() - counted_at < believed and length < MAX_WAITING - _NEAR:
             return length
-        ((length,),) = prepared.rows(_COUNT, [str(number_id), str(MAX_WAITING + 1)])
+        length = int(prepared.rows(_COUNT, [str(number_id), str(MAX_WAITING + 1)])[0][0])
         if len(self._known) > _NEAR:
             self._known.clear()
         self._known[number_id] = (time.monotonic(), length)

@@ -1,5 +1,7 @@
 """A statement of a hot path, planned once per connection instead of once per call."""
 
+import math
+import time
 import weakref
 from collections.abc import Sequence
 from typing import Any
@@ -7,8 +9,12 @@ from typing import Any
 import psycopg
 from django.db import connection
 
-# Connections that may prepare statements; psycopg forgets them by itself when a transaction is undone.
-_able: "weakref.WeakSet[psycopg.Connection[Any]]" = weakref.WeakSet()
+# Connections that may prepare statements, and when each last did its work here; psycopg forgets prepared
+# statements by itself when a transaction is undone.
+_used_at: "weakref.WeakKeyDictionary[psycopg.Connection[Any], float]" = weakref.WeakKeyDictionary()
+# Seconds after which a connection is asked whether it still lives. Django asks before each request's first
+# statement, which is then two; one that has just answered is believed.
+_BELIEVED_SECONDS = 1.0
 
 
 class _Cursor(psycopg.RawCursor[Any]):
@@ -25,13 +31,15 @@ class _Cursor(psycopg.RawCursor[Any]):
         return super()._get_prepared(pgq, prepare)
 
 
-def rows(statement: str, parameters: Sequence[str | None]) -> list[tuple[Any, ...]]:
-    """Execute a statement that returns rows; each `$1` of it is text or NULL, and cast where it stands."""
-    connection.ensure_connection()
-    raw = connection.connection
-    if raw not in _able:
+def rows(statement: str, parameters: Sequence[str | list[Any] | None]) -> list[tuple[Any, ...]]:
+    """Execute a statement that returns rows; each `$1` of it is text, an array or NULL, and cast there."""
+    now, raw = time.monotonic(), connection.connection
+    if raw is None or now - _used_at.get(raw, -math.inf) > _BELIEVED_SECONDS:
+        connection.close_if_health_check_failed()
+        connection.ensure_connection()
+        raw = connection.connection
         raw.prepare_threshold = 0
-        _able.add(raw)
+    _used_at[raw] = now
     with connection.wrap_database_errors:
         made: Any = _Cursor(raw)
     cursor = (connection.make_debug_cursor if connection.queries_logged else connection.make_cursor)(made)
