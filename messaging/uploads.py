@@ -26,14 +26,22 @@ class Uploaded:
     mime_type: str
 
 
-def bring(*, number: PhoneNumber, tenant: Tenant, environment: str, kind: str, data: files.Data) -> Uploaded:
+def bring(
+    *, number: PhoneNumber, tenant: Tenant, environment: str, kind: str, data: files.Data, stated: str = ""
+) -> Uploaded:
     """Check a file and upload it; call it outside a transaction.
 
-    Raises the errors of `numbers.require_sendable`, MediaTooLarge or UnsupportedMedia before Meta is
-    asked, MetaRefused, and MetaUnavailable when a repeat may help: uploading twice harms nobody.
+    The bytes decide what it is, and must agree with a stated MIME type where there is one. Raises the errors
+    of `numbers.require_sendable`, MediaTooLarge or UnsupportedMedia before Meta is asked, MetaRefused, and
+    MetaUnavailable when a repeat may help: uploading twice harms nobody.
     """
     numbers.require_sendable(number, tenant=tenant, environment=environment)
     mime_type = media.check(kind=kind, data=data)
+    if stated and mime_type != files.bare(stated):
+        raise media.UnsupportedMedia(
+            f"The type was stated as {files.bare(stated)}, but the file is {mime_type}",
+            details={"field": "type", "value": mime_type},
+        )
     try:
         media_id = numbers.client_for(number).upload_media(
             phone_number_id=number.phone_number_id,

@@ -187,6 +187,8 @@ LISTS |= {"api/accounts", "api/contacts", "api/me", "api/templates"}
 ACTIONS = {"v1/messages/batch", "v1/media"}
 # The ids in their bodies are tried by tests/api/whatomate/test_strangers.py.
 ACTIONS |= {"api/messages/template", "api/messages/media"}
+# Refused, whoever asks.
+ACTIONS |= {"api/v1/realtime/ticket"}
 BATCH = "post /v1/messages/batch"
 # Bodies for methods that look at the body before they look for the object.
 _SESSION_MESSAGE = "api/v1/sessions/<str:session_id>/messages/<path:message_id>"

@@ -41,7 +41,7 @@ _MAX_LOT = 128
 _QUICK_SECONDS = 0.5
 # Seconds that an answer may wait for others, to be recorded with them.
 _GATHER_SECONDS = 0.02
-# Seconds of a lease kept for recording: what has waited too long to be done in time is handed back.
+# Seconds of a lease kept for recording, where it has as many to spare.
 _MARGIN_SECONDS = 5
 _USER_AGENT = "GoSend-Webhooks/1"
 # What an attempt needs to know besides the delivery.
@@ -175,7 +175,7 @@ class _Run:
             while waiting and self._on_wire[endpoint_id] < PER_ENDPOINT and self._on_wire.total() < THREADS:
                 claim, claimed_at = waiting.popleft()
                 waited = time.monotonic() - claimed_at
-                if waited + settings.WEBHOOK_TIMEOUT_SECONDS + _MARGIN_SECONDS > settings.CLAIM_LEASE_SECONDS:
+                if waited > _patience():
                     release([claim])
                     continue
                 claim = replace(claim, at=claim.at + timedelta(seconds=waited))
@@ -325,6 +325,16 @@ def _prepare(claim: Claim) -> Post | None:
             log.exception("endpoint %s: its secret cannot be opened", endpoint.pk)
             record(claim, Answer(status=None, duration_ms=0, error="secret_unreadable"))
     return None
+
+
+def _patience() -> float:
+    """Seconds for which a claim may wait for a thread and still be recorded within its lease.
+
+    A lease hardly longer than an attempt leaves half of what it has to spare: with none, nothing would
+    ever be posted.
+    """
+    spare = settings.CLAIM_LEASE_SECONDS - settings.WEBHOOK_TIMEOUT_SECONDS
+    return max(spare - _MARGIN_SECONDS, spare / 2)
 
 
 def _send(post: Post) -> Answer:

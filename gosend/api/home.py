@@ -6,11 +6,12 @@ from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.cache import cache_control
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
-from gosend.api import error_list, errors
+from gosend.api import error_list, errors, schema
 from gosend.lib import logs
 
 # The reference page is a script of others; the browser itself keeps it from asking another host.
@@ -29,7 +30,11 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_safe
 @cache_control(max_age=300)
 def docs(request: HttpRequest) -> HttpResponse:
-    return _page(request, "docs.html", {})
+    documents = [
+        {"title": f"{one.title} · /{one.prefix.rstrip('/')}", "slug": name, "url": reverse(f"openapi-{name}")}
+        for name, one in schema.DIALECTS.items()
+    ]
+    return _page(request, "docs.html", {"documents": documents})
 
 
 @require_safe

@@ -1,7 +1,5 @@
 """Cursor and page-number pagination."""
 
-import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -10,15 +8,14 @@ from urllib.parse import urlencode
 from django.db.models import Model, QuerySet
 from rest_framework.request import Request
 
-from gosend.api import errors
-from gosend.lib import ids
+from gosend.api import cursors, errors
 
 DEFAULT_PER_PAGE = 20
 MAX_PER_PAGE = 100
 # Counting stops here: an exact total of a large tenant would cost more than the page.
 MAX_COUNTED = 10_000
 # OFFSET walks over every row before the page; deeper than this only a cursor goes.
-MAX_OFFSET = 10_000_000
+MAX_PAGE = 100_000
 _MAX_DIGITS = 100
 
 Row = TypeVar("Row", bound=Model)
@@ -39,19 +36,16 @@ def take(request: Request, queryset: QuerySet[Row]) -> Page[Row]:
     """
     per_page = min(_number(request, "per_page", DEFAULT_PER_PAGE), MAX_PER_PAGE)
     page = _number(request, "page", 1)
+    require_reachable(page)
     cursor = request.query_params.get("cursor")
     counted = queryset.order_by()[: MAX_COUNTED + 1].values("pk")
     total = counted.count()
     wanted = queryset.order_by("-pk")
+    start = 0
     if cursor is not None:
-        wanted = wanted.filter(pk__lt=_read_cursor(cursor))
-        start = 0
+        wanted = wanted.filter(pk__lt=cursors.read("v1", cursor))
     else:
         start = (page - 1) * per_page
-        if start > MAX_OFFSET:
-            raise errors.InvalidField(
-                "page is too deep; follow the cursor instead", details={"field": "page"}
-            )
     if start:
         # Only the index is walked up to the page; rows are fetched for the page itself.
         deep = wanted.values("pk")[start : start + per_page + 1]
@@ -68,11 +62,20 @@ def take(request: Request, queryset: QuerySet[Row]) -> Page[Row]:
     return Page(rows[:per_page], headers)
 
 
+def require_reachable(page: int) -> None:
+    """Refuse a page that no list goes to, also where a cursor makes it meaningless."""
+    if page > MAX_PAGE:
+        raise errors.InvalidField(
+            f"page goes to {MAX_PAGE}; narrow the list, or follow its cursor instead",
+            details={"field": "page", "limit": MAX_PAGE},
+        )
+
+
 def _links(request: Request, rows: list[Row], *, per_page: int, page: int | None) -> dict[str, str]:
     headers: dict[str, str] = {}
     links: list[str] = []
     if len(rows) > per_page:
-        following = _write_cursor(rows[per_page - 1].pk)
+        following = cursors.write("v1", rows[per_page - 1].pk)
         headers["X-Next-Cursor"] = following
         links.append(_link(request, "next", {"cursor": following}))
     if page is not None and page > 1:
@@ -105,21 +108,3 @@ def _number(request: Request, name: str, default: int) -> int:
             f"{name} is a whole number from 1", details={"field": name, "value": text[:100]}
         )
     return number
-
-
-def _write_cursor(pk: int) -> str:
-    return base64.urlsafe_b64encode(b"v1:%d" % pk).rstrip(b"=").decode()
-
-
-def _read_cursor(cursor: str) -> int:
-    try:
-        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode(
-            "ascii"
-        )
-    except (binascii.Error, ValueError):
-        text = ""
-    version, _, number = text.partition(":")
-    pk = ids.parse_id(number)
-    if version != "v1" or pk is None:
-        raise errors.InvalidField("cursor is not one that this API gave", details={"field": "cursor"})
-    return pk

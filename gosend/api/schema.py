@@ -20,8 +20,9 @@ from gosend.api import json, samples, view
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One of the APIs: where its map lies, and how a key is sent."""
+    """One of the APIs: what it is called, where its map lies, and how a key is sent."""
 
+    title: str
     prefix: str
     urls: str
     description: str
@@ -31,22 +32,27 @@ class Dialect:
 _IN_HEADER = {"ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
 DIALECTS = {
     "v1": Dialect(
+        "GoSend",
         "v1/",
         "gosend.api.v1.urls",
         "Send WhatsApp messages, and learn what became of them.",
         _IN_HEADER,
     ),
     "whatomate": Dialect(
+        "Whatomate",
         "api/",
         "gosend.api.whatomate.urls",
         "Whatomate's Messages API, and what a client of it needs around it.",
         _IN_HEADER,
     ),
     "sessions": Dialect(
+        "Session gateway",
         "api/v1/",
         "gosend.api.sessions.urls",
         "The session gateway's API, on WhatsApp's Cloud API: a session is a phone number.",
-        {"Bearer": {"type": "http", "scheme": "bearer", "description": "A key that begins with wa_."}},
+        # Either of the two.
+        {"Bearer": {"type": "http", "scheme": "bearer", "description": "A key that begins with wa_."}}
+        | _IN_HEADER,
     ),
 }
 _components: dict[str, dict[str, Any]] = {}
@@ -128,6 +134,11 @@ def query(
 ) -> OpenApiParameter:
     shape = shape or ({"type": "string", "enum": allowed} if allowed else {"type": "string", "minLength": 1})
     return OpenApiParameter(name, shape, OpenApiParameter.QUERY, description=description)
+
+
+def optional(name: str, description: str) -> OpenApiParameter:
+    """A parameter of the query that says nothing when it is empty."""
+    return query(name, description, shape={"type": "string", "pattern": "^[^\\u0000]*$"})
 
 
 def inside(name: str, description: str) -> OpenApiParameter:

@@ -23,6 +23,10 @@ _EXPIRES = 30
 # Seconds for which a broker that failed is left alone. A frozen one costs a socket's timeout per
 # ring, which nobody who accepts a message should pay again and again.
 _PAUSE_SECONDS = 5.0
+# A ring that took longer found a slow broker: that one is left alone for so many times as long, so that
+# few callers wait for it.
+_SLOW_SECONDS = 0.25
+_SLOW_PAUSES = 5.0
 # Seconds within which a process rings one bell once: at once, and again at the end if asked meanwhile.
 _INTERVAL_SECONDS = 0.1
 # A ring costs its process half a millisecond, and whoever hears it more. A process that rings more often
@@ -152,11 +156,14 @@ def _send(app: Celery, bell: _Bell) -> None:
         return
     if broker.is_broken:  # one caller tries, the others still pass by
         broker.pause_until = time.monotonic() + _PAUSE_SECONDS
+    started = time.monotonic()
     try:
         app.send_task(
             bell.task, kwargs=dict(bell.arguments), retry=False, ignore_result=True, expires=_EXPIRES
         )
-        broker.is_broken, broker.pause_until = False, -math.inf
+        took = time.monotonic() - started
+        broker.is_broken = took > _SLOW_SECONDS
+        broker.pause_until = time.monotonic() + _SLOW_PAUSES * took if broker.is_broken else -math.inf
     except Exception as error:  # whatever the broker's library raises, the row is already kept
         broker.is_broken, broker.pause_until = True, time.monotonic() + _PAUSE_SECONDS
         metrics.REDIS_FAILURES.add("doorbell")

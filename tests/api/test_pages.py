@@ -8,7 +8,7 @@ from rest_framework.test import APIRequestFactory
 
 from accounts import tenants
 from accounts.models import Customer
-from gosend.api import pages
+from gosend.api import errors, pages
 from tests.conftest import Party
 
 pytestmark = pytest.mark.django_db
@@ -68,3 +68,11 @@ def test_a_large_total_is_capped_and_says_so() -> None:
     page = _page(other.customers.all(), "per_page=1")
 
     assert (page.headers["X-Total-Count"], page.headers["X-Total-Count-Capped"]) == ("10000", "true")
+
+
+@pytest.mark.parametrize("query", ["page=100001", "page=100001&per_page=1", "page=100001&cursor=djE6MQ"])
+def test_no_list_goes_to_such_a_page_with_or_without_a_cursor(rows: Any, query: str) -> None:
+    with pytest.raises(errors.InvalidField) as refused:
+        _page(rows, query)
+
+    assert refused.value.details == {"field": "page", "limit": 100_000}

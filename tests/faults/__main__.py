@@ -26,7 +26,7 @@ def main(arguments: Sequence[str]) -> int:
     print(f"faults: {len(wanted)} scenarios, SEED={seed}, settings: {_shortened()}", flush=True)
     results: list[Result] = []
     try:
-        with ground() as made:
+        with ground(logs=options.logs) as made:
             for one in wanted:
                 result = play(one, ground=made, seed=seed, is_quick=options.quick, slack=options.slack)
                 results.append(result)
@@ -59,6 +59,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a subset of a few minutes, in smaller numbers")
     parser.add_argument("--only", default="", help="ids separated by commas")
     parser.add_argument("--seed", type=int, help="repeat a run's random choices")
+    parser.add_argument("--logs", type=Path, help="leave the logs of every process there")
     parser.add_argument("--write", type=Path, help="write the page there")
     parser.add_argument(
         "--slack", type=float, default=1.0, help="multiply limits of time by this (busy machine)"

@@ -36,7 +36,7 @@ def frozen_and_slow(run: Run) -> None:
             _judge(run, world, f"frozen for {seconds} s")
             time.sleep(2)
             relay.delay = 0.2
-            _steady(run, world, pool, seconds / 3)
+            _steady(run, world, pool, seconds * 2 / 3)
             _judge(run, world, "200 ms slow")
             relay.delay = 0.0
             world.drain(seconds=120 * run.slack)

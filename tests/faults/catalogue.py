@@ -13,6 +13,8 @@ MODULES = (
     "receivers",
     "pace",
     "stores",
+    "clocks",
+    "links",
     "not_run",
 )
 

@@ -67,6 +67,8 @@ def at_once(run: Run) -> None:
 def reused(run: Run) -> None:
     with run.world(workers=1) as world:
         number, to = world.acme.numbers[0], run.person()
+        # The suite's Meta signs for the live numbers' app; at the test number that counts for nothing.
+        world.post_office.drops = lambda letter: world.acme.sandbox_number.encode() in letter
         body = text_body(number, to)
         first = _post(world.api, "order-7", body)
         run.check(first[0] == 202, f"first: {first[0]}")

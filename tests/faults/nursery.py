@@ -94,8 +94,9 @@ def _be(order: Mapping[str, Any]) -> None:
 
 
 def _run(command: Sequence[str]) -> None:
-    from tests.faults import kill_points  # noqa: PLC0415 -- in the child only
+    from tests.faults import kill_points, skew  # noqa: PLC0415 -- in the child only
 
+    skew.shift_from_environment()
     kill_points.arm_from_environment()
     if command[0] == "celery":
         from gosend.celery import app  # noqa: PLC0415 -- needs Django's settings

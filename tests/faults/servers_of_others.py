@@ -229,8 +229,11 @@ class _Hook(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     timeout = 60
 
+    def do_GET(self) -> None:
+        self.do_POST()
+
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         headers = {name.lower(): value for name, value in self.headers.items()}
         at = time.time()
         is_accepted = False

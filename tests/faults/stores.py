@@ -25,6 +25,7 @@ def refused(run: Run) -> None:
     with run.world(workers=1) as world:
         number = world.acme.numbers[0]
         for what, code in _REFUSALS.items():
+            world.drain(seconds=60 * run.slack)  # a job that ends meanwhile would be missed
             before = _stored(world)
             world.sql(_REFUSE.format(code=code))
             body, key = text_body(number, run.person()), f"refused-{code}"
@@ -63,13 +64,13 @@ def restored(run: Run) -> None:
         world.proxy.plan = lambda _request: HANG_AFTER
         flying = world.api.batch([text_body(number, run.person()) for _ in range(count)])
         wait_until(
-            lambda: len(world.at_meta()) == len(done) + count and world.sending() > 0,
+            lambda: len(world.at_meta()) == len(done) + count and bool(world.sending()),
             seconds=60 * run.slack, what="all are at Meta, some answers are awaited",
         )  # fmt: skip
         world.kill_workers()
         world.nursery.signal(world.beat, signal.SIGKILL)
         world.webs[0].stop()
-        in_flight = world.sending()
+        in_flight = len(world.sending())
         world.postgres.stop(how=signal.SIGQUIT)
         shutil.copytree(world.postgres.data, world.home / "backup", symlinks=True)
         _life_goes_on(run, world, number)

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
 import psycopg
 import requests
 
@@ -25,6 +24,7 @@ from tests.faults.nursery import ROOT, Nursery
 from tests.faults.proxy import Proxy
 from tests.faults.servers import CannotRun, Postgres, Redis, wait_until
 from tests.faults.servers_of_others import PostOffice, Receiver
+from tests.faults.web import Web
 
 APP_SECRET = "an-app-secret-of-the-fault-suite"
 # Settings that are shorter here than in production, so that a scenario takes seconds.
@@ -59,6 +59,8 @@ class Ground:
     secrets: Mapping[str, str]
     programs: Path
     tenants: list[Tenant] = field(default_factory=list)
+    # Where the logs of every world are left; nowhere by default.
+    logs: Path | None = None
 
     @property
     def template(self) -> Path:
@@ -66,14 +68,14 @@ class Ground:
 
 
 @contextlib.contextmanager
-def ground() -> Iterator[Ground]:
+def ground(*, logs: Path | None = None) -> Iterator[Ground]:
     """Make the template cluster once; remove everything at the end."""
     base = Path(tempfile.mkdtemp(prefix="gosend-faults-"))
     servers.reach_directory(base)
     try:
         ring = "f1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
         kept = {"SECRET_KEY": secrets.token_hex(32), "ENCRYPTION_KEYS": ring, "FAULTS_APP_SECRET": APP_SECRET}
-        made = Ground(base, kept, servers.postgres_programs(base))
+        made = Ground(base, kept, servers.postgres_programs(base), logs=logs)
         _make_template(made)
         yield made
     finally:
@@ -111,66 +113,6 @@ def _creates(url: str) -> bool:
             connection.execute("CREATE DATABASE gosend")
         return True
     return False
-
-
-@dataclass
-class Web:
-    """One web host: granian with one worker process."""
-
-    port: int
-    log: Path
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self, environment: Mapping[str, str]) -> None:
-        command = [str(Path(sys.executable).with_name("granian")), "--interface", "wsgi"]
-        command += ["--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"]
-        command += ["--blocking-threads", "8", "--respawn-failed-workers", "--workers-kill-timeout", "35"]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(  # noqa: S603 -- our own server
-                [*command, "tests.faults.wsgi:application"],
-                cwd=ROOT, env=dict(environment), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True,
-            )  # fmt: skip
-
-    def answers(self) -> bool:
-        with contextlib.suppress(requests.RequestException):
-            return requests.get(f"{self.url}/readyz", timeout=2).status_code == 200
-        return False
-
-    def serving_pid(self) -> int:
-        """The process that serves, granian's child; 0 when there is none just now."""
-        if self.process is not None:
-            with contextlib.suppress(psutil.Error):
-                for child in psutil.Process(self.process.pid).children():
-                    is_dead = child.status() == psutil.STATUS_ZOMBIE
-                    if not is_dead and "resource_tracker" not in " ".join(child.cmdline()):
-                        return int(child.pid)
-        return 0
-
-    def kill_serving_process(self) -> bool:
-        """SIGKILL the process that serves; granian starts another. False when there was none."""
-        pid = self.serving_pid()
-        if pid:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        return bool(pid)
-
-    def stop(self, *, how: signal.Signals = signal.SIGKILL) -> None:
-        if self.process is None:
-            return
-        with contextlib.suppress(psutil.Error):
-            family = psutil.Process(self.process.pid).children(recursive=True)
-            self.process.send_signal(how)
-            self.process.wait(40)
-            for child in family:
-                with contextlib.suppress(psutil.Error):
-                    child.kill()
-        self.process.wait(40)
-        self.process = None
 
 
 class World:
@@ -251,6 +193,8 @@ class World:
         """Stop all of it, by pid, in whatever state it is."""
         with contextlib.ExitStack() as stack:
             stack.callback(shutil.rmtree, self.home, ignore_errors=True)
+            if self.ground.logs:
+                stack.callback(self._keep_logs, self.ground.logs / self.home.name)
             stack.callback(self.postgres.stop, how=signal.SIGQUIT)
             stack.callback(self.redis.kill)
             for name in ("receiver", "post_office", "proxy", "nursery"):
@@ -258,6 +202,11 @@ class World:
                     stack.callback(found.close)
             for web in self.webs:
                 stack.callback(web.stop)
+
+    def _keep_logs(self, target: Path) -> None:
+        target.mkdir(parents=True)
+        for path in (*self.home.glob("*.log"), *self.home.glob("postgres/*.log")):
+            shutil.copy(path, target)
 
     # --- Processes --------------------------------------------------------------------------------
     def start_worker(self, *, concurrency: int = 8, **extra: str) -> int:
@@ -281,31 +230,39 @@ class World:
             self.workers.remove(pid)
 
     def raise_the_dead(self) -> int:
-        """Start anew each worker, and beat, that ended by itself, as a supervisor does; return how many."""
+        """Start anew whatever ended by itself, as a supervisor does; return how many processes that were."""
         dead = [pid for pid in self.workers if not self.nursery.lives(pid)]
         for pid in dead:
             self.workers.remove(pid)
             self.start_worker()
         if self._has_beat and not self.nursery.lives(self.beat):
             self.start_beat()
-            return len(dead) + 1
+            dead.append(self.beat)
+        for web in self.webs:
+            if web.has_ended():
+                web.stop()
+                web.start(self.environment)
+                dead.append(web.port)
         return len(dead)
 
     def kill_workers(self) -> None:
         for pid in list(self.workers):
             self.kill_worker(pid)
 
-    def restart_web(self, web: Web) -> None:
-        web.stop()
+    def restart_web(self, web: Web, *, how: signal.Signals = signal.SIGKILL) -> None:
+        """Stop and start it; with a second host clients come back to it once it answers."""
+        web.stop(how=how)
+        web.is_in_turn = len(self.webs) == 1
         web.start(self.environment)
         wait_until(web.answers, seconds=60, what="the web server answers")
+        web.is_in_turn = True
 
     def logs(self) -> str:
         return "".join(path.read_text(errors="replace") for path in sorted(self.home.glob("*.log")))
 
     # --- Asking -----------------------------------------------------------------------------------
     def api_of(self, key: str) -> Api:
-        return Api(base_urls=lambda: [web.url for web in self.webs], key=key)
+        return Api(base_urls=lambda: [web.url for web in self.webs if web.is_in_turn], key=key)
 
     def sql(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Ask the database; waits for it while it is down."""
@@ -319,6 +276,24 @@ class World:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.1)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass: what is stored of messages and webhooks is so much older from now on.
+
+        Call it while no claim is held: a lease would end with it.
+        """
+        columns = self.sql(
+            """SELECT table_name, string_agg(format('%%1$I = %%1$I - make_interval(secs => %%2$s)',
+                                                    column_name, %s::text), ', ')
+                 FROM information_schema.columns JOIN pg_class ON relname = table_name AND relkind = 'r'
+                WHERE table_schema = 'public' AND data_type = 'timestamp with time zone'
+                  AND (table_name LIKE 'messaging_%%' OR table_name LIKE 'webhooks_app_%%')
+                GROUP BY table_name""",
+            [seconds],
+        )
+        statements = [f"UPDATE {table} SET {changes}" for table, changes in columns]  # noqa: S608 -- our own names
+        with psycopg.connect(self.postgres.url) as connection:  # all of it, or none
+            connection.execute(";".join(statements))
 
     def count(self, query: str, parameters: Sequence[Any] = ()) -> int:
         return int(self.sql(query, parameters)[0][0])
@@ -338,9 +313,10 @@ class World:
                 found.setdefault(opaque[1], []).append(message["wamid"])
         return found
 
-    def sending(self) -> int:
-        """Sends whose intent is committed and whose outcome is not."""
-        return self.count("SELECT count(*) FROM messaging_dispatch WHERE state = 'sending'")
+    def sending(self) -> set[str]:
+        """The messages whose intent is committed and whose outcome is not."""
+        rows = self.sql("SELECT message_id::text FROM messaging_dispatch WHERE state = 'sending'")
+        return {one for (one,) in rows}
 
     def unsettled(self) -> int:
         return self.count("SELECT count(*) FROM messaging_message WHERE status IN ('queued', 'sending')")
@@ -353,20 +329,32 @@ class World:
 
     def hear_all(self, *, seconds: float = 120.0) -> None:
         """Wait until Meta's callbacks are carried and worked off, and the webhooks are delivered."""
-        wait_until(self._is_quiet, seconds=seconds, what="callbacks and webhooks settle", every=0.3)
+        deadline = time.monotonic() + seconds
+        while any((left := self._left_to_hear()).values()):
+            if time.monotonic() > deadline:
+                words = ", ".join(f"{count} {what}" for what, count in left.items())
+                raise CannotRun(f"callbacks and webhooks settle: not within {seconds:.0f} s; left: {words}")
+            time.sleep(0.3)
 
-    def _is_quiet(self) -> bool:
+    def _left_to_hear(self) -> dict[str, int]:
         told = requests.get(f"{self.sandbox_url}/_sandbox/received", timeout=60).json()["callbacks"]
-        if told["waiting"] or self.post_office.waiting():
-            return False
-        open_rows = """SELECT (SELECT count(*) FROM messaging_metaevent WHERE next_attempt_at IS NOT NULL)
-            + (SELECT count(*) FROM webhooks_app_delivery WHERE next_attempt_at < now() + interval '20 s')"""
-        return self.count(open_rows) == 0
+        callbacks = "SELECT count(*) FROM messaging_metaevent WHERE next_attempt_at IS NOT NULL"
+        webhooks = (
+            "SELECT count(*) FROM webhooks_app_delivery WHERE next_attempt_at < now() + interval '20 s'"
+        )
+        return {
+            "at Meta": told["waiting"],
+            "on the way": self.post_office.waiting(),
+            "not worked off": self.count(callbacks),
+            "webhooks": self.count(webhooks),
+        }
 
     def subscribe(
         self, number: str, *events: str, path: str = "/hook", api: Api | None = None
     ) -> dict[str, Any]:
-        body = {"url": self.receiver.url(path), "type": "gosendapi_events", "phone_number_id": number}
+        """Have events of a number, or of the whole project where none is named, posted to the receiver."""
+        body: dict[str, Any] = {"url": self.receiver.url(path), "type": "gosendapi_events"}
+        body |= {"phone_number_id": number} if number else {}
         made = (api or self.api).call("POST", "/v1/webhooks", body={**body, "events": list(events)})
         assert made.status_code == 201, made.text
         endpoint: dict[str, Any] = made.json()

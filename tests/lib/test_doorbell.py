@@ -135,6 +135,18 @@ def test_a_frozen_broker_holds_up_one_caller_and_then_nobody_for_a_while(
     assert server.connections == 1
 
 
+def test_a_slow_broker_holds_up_few_callers(
+    queue: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(doorbell, "_SLOW_SECONDS", 0.0)  # as if each ring took too long
+    monkeypatch.setattr(doorbell, "_SLOW_PAUSES", 1000.0)
+    for _ in range(3):
+        doorbell.ring("messaging.drain", number_id=next(_numbers))
+
+    assert len(_heard(queue)) == 1
+    assert _complaints(caplog) == []
+
+
 def test_a_broker_that_comes_back_is_heard_again(
     queue: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

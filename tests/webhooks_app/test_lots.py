@@ -138,6 +138,22 @@ def test_what_waited_too_long_for_its_lease_is_handed_back_and_not_posted(
     assert (delivery.claim_count, delivery.attempt_count, delivery.claim_token) == (0, 0, None)
 
 
+def test_a_lease_hardly_longer_than_an_attempt_still_delivers(
+    number: PhoneNumber,
+    endpoint: WebhookEndpoint,
+    receiver: receivers.Receiver,
+    publish: Publish,
+    settings: Settings,
+) -> None:
+    settings.CLAIM_LEASE_SECONDS = settings.WEBHOOK_TIMEOUT_SECONDS + 1
+    delivery = publish(number)
+
+    deliver.run(seconds=0.5)
+
+    delivery.refresh_from_db()
+    assert (delivery.status, len(receiver.received)) == ("delivered", 1)
+
+
 def test_one_that_cannot_be_recorded_costs_the_others_nothing(
     number: PhoneNumber, endpoint: WebhookEndpoint, publish: Publish
 ) -> None:

@@ -22,7 +22,7 @@ PAGING = [
         f"{DEFAULT_LIMIT} by default.",
         shape={"type": "integer", "minimum": 1, "maximum": MAX_LIMIT},
     ),
-    schema.query("cursor", "The nextCursor of the page before."),
+    schema.optional("cursor", "The nextCursor of the page before."),
 ]
 _TO = {"type": "string", "minLength": 1, "description": "The JID of the chat, in any spelling."}
 _TEXT = {"type": "string", "minLength": 1}

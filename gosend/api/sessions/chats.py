@@ -76,7 +76,7 @@ class ChatMessages(SessionView):
         responses=bodies.answers({200: written.ChatMessagePage}, 400, 404, 409),
     )
     def get(self, request: TenantRequest, session_id: str, chat_id: str) -> Response:
-        rows = _of_chat(session_of(request, session_id), chat_id)
+        rows = of_chat(session_of(request, session_id), chat_id)
         rows = rows.select_related("phone_number", "content", "poll", "media_file")
         return Response(pages.take(request, rows, lambda found: [written.message(one) for one in found]))
 
@@ -139,7 +139,7 @@ class ChatPresence(SessionView):
         return Response(status=204)
 
 
-def _of_chat(number: PhoneNumber, chat_id: str) -> "QuerySet[Message]":
+def of_chat(number: PhoneNumber, chat_id: str) -> "QuerySet[Message]":
     """The messages with one person, who may be known by number and by user id; none for a stranger."""
     peer = jids.read(chat_id, field="chat")
     person = Contact.objects.filter(
@@ -153,7 +153,7 @@ def _of_chat(number: PhoneNumber, chat_id: str) -> "QuerySet[Message]":
 
 
 def _latest(number: PhoneNumber, chat_id: str) -> Message | None:
-    inbound = _of_chat(number, chat_id).filter(direction=Message.Direction.INBOUND, wamid__isnull=False)
+    inbound = of_chat(number, chat_id).filter(direction=Message.Direction.INBOUND, wamid__isnull=False)
     return (
         inbound.select_related("phone_number__business_account__customer", "phone_number__tenant")
         .order_by("-pk")

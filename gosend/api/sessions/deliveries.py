@@ -61,7 +61,7 @@ class DeliveryList(SessionView):
     def get(self, request: TenantRequest, webhook_id: str) -> Response:
         rows = _of(webhooks.find(request, webhook_id))
         status = request.query_params.get("status")
-        if status:
+        if status is not None:
             if status not in Delivery.Status.values:
                 raise errors.InvalidField(
                     f"status is one of {', '.join(Delivery.Status.values)}", details={"field": "status"}

@@ -1,34 +1,19 @@
 """Download a file that a customer sent."""
 
-from urllib.parse import quote
-
-from django.core.files.storage import default_storage
 from django.http import FileResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
-from rest_framework.negotiation import BaseContentNegotiation
 
-from gosend.api import errors, schema
+from gosend.api import downloads, errors, schema
 from gosend.api.sessions import bodies
 from gosend.api.sessions.view import SessionView
 from gosend.api.view import TenantRequest
-from gosend.whatsapp import files
 from messaging import inbound_media
-
-
-class AnyType(BaseContentNegotiation):
-    """A file has the type that it has, whatever the client would like."""
-
-    def select_parser(self, request, parsers):  # type: ignore[no-untyped-def]
-        return parsers[0]
-
-    def select_renderer(self, request, renderers, format_suffix=None):  # type: ignore[no-untyped-def]
-        return renderers[0], renderers[0].media_type
 
 
 class MediaDetail(SessionView):
     scopes = {"GET": "read"}
-    content_negotiation_class = AnyType  # type: ignore[assignment]
+    content_negotiation_class = downloads.AnyType  # type: ignore[assignment]
 
     @extend_schema(
         operation_id="sessions.media.download",
@@ -47,17 +32,4 @@ class MediaDetail(SessionView):
         )
         if file is None:
             raise errors.NotFound("No file with this id in this organization")
-        inbound_media.require_kept(file)
-        try:
-            stream = default_storage.open(file.path)
-        except FileNotFoundError as error:
-            raise inbound_media.MediaGone("The file is not kept any more") from error
-        response = FileResponse(stream)
-        plain = files.bare(file.mime_type)
-        response["Content-Type"] = plain if plain in files.MIME_TYPES else files.UNKNOWN
-        response["Content-Length"] = str(file.size or 0)
-        name = quote(file.filename or files.name_for(plain), safe="")
-        response["Content-Disposition"] = f"attachment; filename*=UTF-8''{name}"
-        response["X-Content-Type-Options"] = "nosniff"
-        response["Cache-Control"] = "private, no-store"
-        return response
+        return downloads.answer(file)

@@ -9,6 +9,7 @@ from gosend.api.sessions import (
     deliveries,
     media,
     messages,
+    refused,
     sessions,
     votes,
     webhooks,
@@ -57,6 +58,10 @@ urlpatterns = [
         chats.ChatPresence.as_view(),
         name="sessions.presence",
     ),
+    path(
+        "sessions/<str:session_id>/chats/<str:chat_id>", refused.ChatSettings.as_view(), name="sessions.chat"
+    ),
+    path("realtime/ticket", refused.RealtimeTicket.as_view(), name="sessions.realtime_ticket"),
     path("sessions/<str:session_id>/contacts", contacts.ContactList.as_view(), name="sessions.contacts"),
     path("media/<str:media_id>", media.MediaDetail.as_view(), name="sessions.media"),
     path("webhooks", webhooks.WebhookList.as_view(), name="sessions.webhooks"),

@@ -1,6 +1,5 @@
 """Upload files to Meta, and download those that customers sent."""
 
-import hashlib
 from typing import Any
 
 from django.conf import settings
@@ -16,10 +15,8 @@ from rest_framework.response import Response
 from accounts import numbers
 from gosend.api import body, downloads, errors, json, schema
 from gosend.api.view import TenantRequest, TenantView
-from gosend.lib.errors import DomainError
 from gosend.whatsapp import files
-from gosend.whatsapp.errors import GraphError, Outcome
-from messaging import idempotency, inbound_media, media
+from messaging import idempotency, inbound_media, media, uploads
 
 _FORM = {
     "type": "object",
@@ -30,14 +27,6 @@ _FORM = {
         "type": {"type": "string", "description": "Its MIME type; without it, what the file part says."},
     },
 }
-
-
-class MetaRefused(DomainError):
-    code = "meta_error"
-
-
-class MetaUnavailable(DomainError):
-    code = "meta_unavailable"
 
 
 class MediaUploaded(BaseModel):
@@ -65,18 +54,16 @@ class MediaList(TenantView):
         if not isinstance(file, UploadedFile):
             raise errors.MissingField("file is required, as a file part", details={"field": "file"})
         number = numbers.find(tenant=request.tenant, phone_number_id=_text(request, "phone_number_id"))
-        numbers.require_sendable(number, tenant=request.tenant, environment=request.api_key.environment)
-        mime_type, data = _checked(file, stated=_text(request, "type", default=file.content_type or ""))
-        try:
-            media_id = numbers.client_for(number).upload_media(
-                phone_number_id=number.phone_number_id,
-                data=data,
-                mime_type=mime_type,
-                filename=files.name_for(mime_type),
-            )
-        except GraphError as error:
-            raise _told(error) from error
-        return _once(request, MediaUploaded(id=media_id).model_dump())
+        stated = _text(request, "type", default=file.content_type or "")
+        made = uploads.bring(
+            number=number,
+            tenant=request.tenant,
+            environment=request.api_key.environment,
+            kind=_kind(file, stated=stated),
+            data=body.uploaded(file),
+            stated=stated,
+        )
+        return _once(request, MediaUploaded(id=made.media_id).model_dump())
 
     def read_body(self, request: TenantRequest) -> None:
         body.admit_upload(request._request, limit=settings.API_MAX_UPLOAD_BYTES)
@@ -85,7 +72,9 @@ class MediaList(TenantView):
         """A repeat has the same fields, and files of the same bytes."""
         return json.canonical(
             {
-                name: [_digest(value) if isinstance(value, UploadedFile) else str(value) for value in values]
+                name: [
+                    body.digest(value) if isinstance(value, UploadedFile) else str(value) for value in values
+                ]
                 for name, values in _form(request).lists()
             }
         )
@@ -117,8 +106,8 @@ class MediaDetail(TenantView):
         return downloads.answer(file)
 
 
-def _checked(file: "UploadedFile[bytes]", *, stated: str) -> tuple[str, files.Data]:
-    """Return the type and the bytes; the bytes decide, and must agree with what was stated."""
+def _kind(file: "UploadedFile[bytes]", *, stated: str) -> str:
+    """Return the kind of message that takes the stated type; refuse what is too large for it."""
     kinds = files.kinds_of(stated)
     if not kinds:
         raise media.UnsupportedMedia(
@@ -128,21 +117,7 @@ def _checked(file: "UploadedFile[bytes]", *, stated: str) -> tuple[str, files.Da
     limit = files.LIMITS[kinds[0]].max_bytes
     if (file.size or 0) > limit:
         raise media.MediaTooLarge(str(files.too_large(kinds[0], limit)), details={"limit": limit})
-    data = body.uploaded(file)
-    mime_type = media.check(kind=kinds[0], data=data)
-    if mime_type != files.bare(stated):
-        raise media.UnsupportedMedia(
-            f"The type was stated as {files.bare(stated)}, but the file is {mime_type}",
-            details={"field": "type", "value": mime_type},
-        )
-    return mime_type, data
-
-
-def _told(error: GraphError) -> DomainError:
-    details = {"meta": error.as_dict()}
-    if error.outcome is Outcome.FINAL:
-        return MetaRefused(f"Meta refused the file: {error.title}", details=details)
-    return MetaUnavailable(f"Meta did not take the file: {error.title}", details=details, retry_after=5)
+    return kinds[0]
 
 
 def _once(request: TenantRequest, answer: dict[str, Any]) -> Response:
@@ -166,11 +141,3 @@ def _text(request: TenantRequest, field: str, *, default: str | None = None) -> 
     if not isinstance(value, str) or "\0" in value:
         raise errors.InvalidField(f"{field} must be plain text", details={"field": field})
     return value
-
-
-def _digest(file: "UploadedFile[bytes]") -> list[str]:
-    digest = hashlib.sha256()
-    for chunk in file.chunks():
-        digest.update(chunk)
-    file.seek(0)
-    return [digest.hexdigest(), file.content_type or ""]

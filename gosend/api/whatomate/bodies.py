@@ -4,12 +4,18 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiExample
 
-_TEXT: dict[str, Any] = {"type": "string"}
+# Where a field may be left out, null leaves it out as well.
+_TEXT: dict[str, Any] = {"type": ["string", "null"]}
+_LINK = {"type": ["string", "null"], "format": "uri"}
+_CAPTION = {"type": ["string", "null"], "maxLength": 1024}
+_WORD = {"type": ["string", "number"], "minLength": 1, "maxLength": 60}
 _WORDS: dict[str, Any] = {
-    "type": "object",
-    "additionalProperties": {"type": "string", "minLength": 1, "maxLength": 60},
+    "anyOf": [
+        {"type": ["object", "null"], "additionalProperties": _WORD},
+        {"type": "array", "items": _WORD},
+    ]
 }
-_ACCOUNT = {"type": "string", "description": "Which account sends: its name, or Meta's phone_number_id."}
+_ACCOUNT = {**_TEXT, "description": "Which account sends: its name, or Meta's phone_number_id."}
 _ID = "8c1f4a52-0000-8001-8000-000000000000"
 
 _BUTTON = {
@@ -53,9 +59,9 @@ MESSAGE: dict[str, Any] = {
         },
         "content": {"type": "object", "properties": {"body": _TEXT}, "description": "Instead of `text`."},
         "interactive": _INTERACTIVE,
-        "media_url": {"type": "string", "format": "uri", "description": "For image, video, audio, document."},
-        "caption": {"type": "string", "maxLength": 1024},
-        "reply_to_message_id": {"type": "string", "description": "The message that this one answers."},
+        "media_url": {**_LINK, "description": "For image, video, audio, document."},
+        "caption": _CAPTION,
+        "reply_to_message_id": {**_TEXT, "description": "The message that this one answers."},
         "whatsapp_account": _ACCOUNT,
     },
 }
@@ -67,15 +73,15 @@ REACTION: dict[str, Any] = {
 TEMPLATE: dict[str, Any] = {
     "type": "object",
     "properties": {
-        "contact_id": {"type": "string", "description": "This or `phone_number`."},
-        "phone_number": {"type": "string", "description": "In any spelling; a new one becomes a contact."},
-        "template_name": {"type": "string", "description": "This or `template_id`."},
+        "contact_id": {**_TEXT, "description": "This or `phone_number`."},
+        "phone_number": {**_TEXT, "description": "In any spelling; a new one becomes a contact."},
+        "template_name": {**_TEXT, "description": "This or `template_id`."},
         "template_id": _TEXT,
-        "language": {"type": "string", "description": "Needed where it is approved in several."},
+        "language": {**_TEXT, "description": "Needed where it is approved in several."},
         "template_params": {**_WORDS, "description": "By the names of the body's places, or from `1`."},
         "header_params": {**_WORDS, "description": "The same for a header of text."},
         "button_params": {**_WORDS, "description": "By the button's index, from `0`."},
-        "header_media_url": {"type": "string", "format": "uri"},
+        "header_media_url": _LINK,
         "header_media_id": _TEXT,
         "header_media_filename": _TEXT,
         "account_name": _ACCOUNT,
@@ -92,15 +98,16 @@ TEMPLATE_FORM: dict[str, Any] = {
         "header_file": {"type": "string", "format": "binary"},
     },
 }
-_KIND = {"type": "string", "enum": ["image", "video", "audio", "document", "sticker"]}
+_KIND = {"type": ["string", "null"], "enum": ["image", "video", "audio", "document", "sticker", None]}
+_GIVEN = {"type": "string", "minLength": 1}
 MEDIA: dict[str, Any] = {
     "type": "object",
     "required": ["contact_id", "media_url"],
     "properties": {
-        "contact_id": _TEXT,
+        "contact_id": _GIVEN,
         "type": {**_KIND, "description": "`image`, unless it says otherwise."},
         "media_url": {"type": "string", "format": "uri"},
-        "caption": {"type": "string", "maxLength": 1024},
+        "caption": _CAPTION,
         "filename": _TEXT,
         "whatsapp_account": _ACCOUNT,
     },
@@ -114,18 +121,18 @@ MEDIA_FORM: dict[str, Any] = {
     },
 }
 _ABOUT = {
-    "profile_name": {"type": "string", "maxLength": 500},
+    "profile_name": {"type": ["string", "null"], "maxLength": 500},
     "tags": {
-        "type": "array",
+        "type": ["array", "null"],
         "items": {"type": "string", "minLength": 1, "maxLength": 100},
         "maxItems": 50,
     },
-    "metadata": {"type": "object"},
+    "metadata": {"type": ["object", "null"]},
 }
 CONTACT: dict[str, Any] = {
     "type": "object",
     "required": ["phone_number"],
-    "properties": {"phone_number": _TEXT, **_ABOUT, "whatsapp_account": _ACCOUNT},
+    "properties": {"phone_number": _GIVEN, **_ABOUT, "whatsapp_account": _ACCOUNT},
 }
 CONTACT_CHANGE: dict[str, Any] = {"type": "object", "properties": _ABOUT}
 

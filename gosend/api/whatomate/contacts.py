@@ -72,8 +72,8 @@ class ContactList(envelope.WhatomateView):
         tags=["Contacts"],
         parameters=[
             *paging.PARAMETERS,
-            schema.query("search", "Part of a name or of a number."),
-            schema.query("tags", "Tags, between commas: contacts that have any of them."),
+            schema.optional("search", "Part of a name or of a number."),
+            schema.optional("tags", "Tags, between commas: contacts that have any of them."),
         ],
         responses=envelope.answers(ContactPage),
     )

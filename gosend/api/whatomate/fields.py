@@ -16,8 +16,6 @@ def text(data: Mapping[str, Any], *names: str) -> str:
         value = data.get(name)
         if value is None or value == "":
             continue
-        if isinstance(value, int) and not isinstance(value, bool):
-            return str(value)
         if not isinstance(value, str):
             raise wrong(name, "a string", value)
         return value

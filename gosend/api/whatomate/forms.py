@@ -1,6 +1,5 @@
 """Bodies that come as JSON, or as a form with a file in it."""
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,7 +42,9 @@ class FormView(sends.SendView):
             return super().spelling(request)
         return json.canonical(
             {
-                name: [_digest(value) if isinstance(value, UploadedFile) else str(value) for value in values]
+                name: [
+                    body.digest(value) if isinstance(value, UploadedFile) else str(value) for value in values
+                ]
                 for name, values in request.data.lists()
             }
         )
@@ -88,11 +89,3 @@ def _object(name: str, text: str) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise Unreadable(f"{name} is not JSON: {error}", details={"field": name}) from error
-
-
-def _digest(file: "UploadedFile[bytes]") -> list[str]:
-    digest = hashlib.sha256()
-    for chunk in file.chunks():
-        digest.update(chunk)
-    file.seek(0)
-    return [digest.hexdigest(), file.content_type or ""]

@@ -59,7 +59,7 @@ class ContactMessages(sends.SendView):
             OpenApiParameter(
                 "before_id", _ANY_ID, OpenApiParameter.QUERY, description="The same as `before`."
             ),
-            schema.query("account", "Only messages on this WhatsApp account."),
+            schema.optional("account", "Only messages on this WhatsApp account."),
         ],
         responses=envelope.answers(MessagePage, 404, 409),
     )
@@ -176,7 +176,10 @@ def _sent_wamid(wamid: str | None, field: str) -> str:
 
 def _cursor(request: TenantRequest, *names: str) -> int | None:
     for name in names:
-        if text := request.query_params.get(name):
+        text = request.query_params.get(name)
+        if text and text.startswith("wamid."):
+            return sends.find_message(request, text, field=name).pk
+        if text:
             number = uuids.read(uuids.MESSAGE, text, field=name)
             if not number:
                 raise errors.InvalidField(f"{name} names no message", details={"field": name})

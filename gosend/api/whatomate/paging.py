@@ -18,13 +18,13 @@ Row = TypeVar("Row", bound=Model)
 PARAMETERS = [
     OpenApiParameter(
         "page",
-        {"type": "integer", "minimum": 1, "maximum": 100_000},
+        {"type": "integer", "minimum": 1, "maximum": pages.MAX_PAGE},
         OpenApiParameter.QUERY,
         description="From 1.",
     ),
     OpenApiParameter(
         "limit",
-        {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT},
+        {"type": "integer", "minimum": 1},
         OpenApiParameter.QUERY,
         description=f"{DEFAULT_LIMIT} by default; more than {MAX_LIMIT} counts as {MAX_LIMIT}.",
     ),
@@ -46,8 +46,7 @@ class Place:
 def asked(request: TenantRequest) -> Place:
     """Read `page` and `limit`, or refuse them by name."""
     place = Place(_number(request, "page", 1), min(_number(request, "limit", DEFAULT_LIMIT), MAX_LIMIT))
-    if place.start > pages.MAX_OFFSET:
-        raise errors.InvalidField("page is too deep", details={"field": "page"})
+    pages.require_reachable(place.page)
     return place
 
 

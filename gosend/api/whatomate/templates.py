@@ -62,11 +62,11 @@ class TemplateList(envelope.WhatomateView):
         tags=["Templates"],
         parameters=[
             *paging.PARAMETERS,
-            schema.query("status", "Only this status; `DELETED` ones are left out otherwise."),
-            schema.query("category", "Only this category."),
-            schema.query("account", "Only templates of this WhatsApp account."),
-            schema.query("search", "Part of the name."),
-            schema.query("language", "Only this language, such as `en_US`."),
+            schema.optional("status", "Only this status; `DELETED` ones are left out otherwise."),
+            schema.optional("category", "Only this category."),
+            schema.optional("account", "Only templates of this WhatsApp account."),
+            schema.optional("search", "Part of the name."),
+            schema.optional("language", "Only this language, such as `en_US`."),
         ],
         responses=envelope.answers(TemplatePage, 404, 409),
     )

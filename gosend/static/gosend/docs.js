@@ -1,6 +1,6 @@
 // Nothing here may ask another host: no proxy, no fonts from elsewhere, no telemetry, no assistants.
 Scalar.createApiReference("#reference", {
-  url: document.getElementById("start").dataset.url,
+  sources: JSON.parse(document.getElementById("documents").textContent),
   proxyUrl: "",
   withDefaultFonts: false,
   telemetry: false,

@@ -91,6 +91,24 @@ def test_linking_a_device_is_refused_with_the_reason(
     assert call("POST", "/api/v1/sessions", {"label": "x"}).status_code == 409
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/api/v1/realtime/ticket"),
+        ("PATCH", "{session}/chats/{chat}"),
+        ("GET", "{session}/chats/1203@newsletter/messages"),
+    ],
+)
+def test_what_only_a_linked_device_has_is_refused_and_not_unknown(
+    call: Call, session: str, inbound: Message, method: str, path: str
+) -> None:
+    answer = call(method, path.format(session=session, chat=TO), {} if method == "PATCH" else None)
+
+    error = said(answer)["error"]
+    assert (answer.status_code, error["code"]) == (409, "unsupported_by_channel")
+    assert error["details"]["reason"] == error["message"]
+
+
 def test_capabilities_say_native_emulated_or_unsupported(call: Call, session: str) -> None:
     found = said(call("GET", f"{session}/capabilities"))
 
