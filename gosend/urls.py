@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
+from django.views.decorators.csrf import csrf_exempt
 
 from accounts.second_factor_page import second_factor_page
 from gosend.api import errors, health, home, meta_webhook, metrics, schema
@@ -18,7 +19,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
     path("metrics", metrics.serve, name="metrics"),
-    path("meta/webhook", meta_webhook.MetaWebhook.as_view(), name="meta-webhook"),
+    path("meta/webhook", csrf_exempt(meta_webhook.MetaWebhook.as_view()), name="meta-webhook"),
     path("console/second-factor/", second_factor_page, name="second-factor"),
     path("console/", admin.site.urls),
     path("v1/", include("gosend.api.v1.urls")),

@@ -111,22 +111,21 @@ def conversation_created(*, conversation: Conversation, number: PhoneNumber, at:
     )
 
 
-def conversations_created(*, conversations: Sequence[Conversation], at: datetime) -> None:
-    """`conversation.created` for each of several, whose numbers are known."""
-    numbers = {one.phone_number_id: one.phone_number for one in conversations}
-    sources = {pk: events.source_of(number) for pk, number in numbers.items()}
-    events.publish_all(
-        news=[
-            events.News(
-                sources[one.phone_number_id],
-                "conversation.created",
-                at,
-                {"conversation": _conversation(one)},
-            )
-            for one in conversations
-        ],
-        heard=events.audience(number_ids=numbers),
-    )
+def conversations_created(*, begun: Sequence[tuple[int, PhoneNumber]], at: datetime) -> None:
+    """`conversation.created` for each of several conversations with its number, all of them active."""
+    sources = {number.pk: events.source_of(number) for _, number in begun}
+    heard = events.audience(number_ids=sources)
+    told = [
+        events.News(
+            sources[number.pk],
+            "conversation.created",
+            at,
+            {"conversation": {"id": str(pk), "status": Conversation.Status.ACTIVE}},
+        )
+        for pk, number in begun
+        if heard.of(sources[number.pk], "conversation.created")
+    ]
+    events.publish_all(news=told, heard=heard)
 
 
 def _ours(message: Message | Standing, body: dict[str, Any]) -> dict[str, Any]:

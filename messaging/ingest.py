@@ -4,12 +4,12 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-from django.db import connection
 from django.db.models.functions import Now
 
 from accounts.models import MetaApp
-from gosend.lib import doorbell, logs, stop
+from gosend.lib import doorbell, gather, logs, prepared, stop
 from gosend.whatsapp import events
 from messaging import callback_body, callbacks, raw, reports, route
 from messaging.callbacks import Callback
@@ -28,8 +28,7 @@ _RENEW_SECONDS = 5.0
 
 def store(*, body: bytes, app: MetaApp | None, is_sandbox: bool) -> None:
     """Keep a verified callback before anything is read from it; the same bytes are kept once."""
-    with connection.cursor() as cursor:
-        cursor.execute(_STORE, [app.pk if app else None, is_sandbox, body, hashlib.sha256(body).digest()])
+    _line.store(_Kept(app.pk if app else None, is_sandbox, body, hashlib.sha256(body).digest()))
     doorbell.ring("messaging.ingest")
 
 
@@ -146,9 +145,33 @@ def _route_each(callback: Callback, items: Sequence[events.Item]) -> None:
             callback.blame(item.field, error)
 
 
+class _Kept(NamedTuple):
+    """One callback as it is stored."""
+
+    app_id: int | None
+    is_sandbox: bool
+    body: bytes
+    digest: bytes
+
+
+def _store(arrived: Sequence[_Kept]) -> list[bool]:
+    columns = zip(*arrived, strict=True)
+    prepared.rows(_STORE, [list(column) for column in columns])
+    return [True] * len(arrived)
+
+
+# Of the same bytes one is kept, so that they may be stored again whatever became of them; and in one order,
+# so that two processes that are told the same do not block each other for good.
+_line: gather.Line[_Kept, bool] = gather.Line(
+    _store, key=lambda one: (one.digest,), is_repeatable=lambda _one: True
+)
+
 # One statement, which commits by itself: Meta waits for no more than this.
 _STORE = """
 INSERT INTO messaging_metaevent (app_id, is_sandbox, body, digest, attempt_count, errors)
-VALUES (%s, %s, %s, %s, 0, '[]')
+SELECT app_id, is_sandbox, body, digest, 0, '[]'
+  FROM unnest($1::bigint[], $2::bool[], $3::bytea[], $4::bytea[])
+       AS arrived (app_id, is_sandbox, body, digest)
     ON CONFLICT DO NOTHING
+RETURNING id
 """

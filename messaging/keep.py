@@ -86,7 +86,7 @@ def _sender(place: int, batch: Batch) -> dict[str, Any]:
 
 
 # Lookups are subqueries with one row each, so that the plan never depends on how many rows it expects.
-# Conversations are locked in the order of their contacts: two batches that share some do not block each
+# Conversations are locked in the order of their numbers and contacts: two that share some do not block each
 # other for good. HAVING holds always, and makes the planner expect one row, which it joins by the key: for
 # more it would read the whole table as long as that is small, and go on doing so while it grows.
 _KEEP = f"""
@@ -111,7 +111,7 @@ WITH given AS MATERIALIZED (
            (SELECT expires_at FROM messaging_servicewindow held
              WHERE held.phone_number_id = given.number_id AND held.contact_id = given.contact_id
            ) AS window_ends_at
-      FROM (SELECT * FROM given ORDER BY contact_id, number_id, n) AS given
+      FROM (SELECT * FROM given ORDER BY number_id, contact_id, n) AS given
       LEFT JOIN LATERAL (
            SELECT one.id FROM messaging_conversation one
             WHERE one.phone_number_id = given.number_id AND one.contact_id = given.contact_id

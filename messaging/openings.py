@@ -9,7 +9,6 @@ from django.utils import timezone
 from accounts.models import PhoneNumber
 from gosend.lib import phone, prepared
 from messaging import announce, endings
-from messaging.models import Conversation
 
 # The first look may find a conversation past its time, or a contact that somebody else is just making.
 _LOOKS = 3
@@ -37,22 +36,13 @@ def begin(wanted: Collection[tuple[PhoneNumber, str]]) -> None:
         found: dict[str, list[tuple[int, int]]] = defaultdict(list)
         for kind, pk, number_id in prepared.rows(_BEGIN, [orjson.dumps(rows).decode()]):
             found[kind].append((pk, number_id))
-        _tell(found["fresh"], numbers)
+        if fresh := sorted(found["fresh"]):
+            begun = [(pk, numbers[number_id]) for pk, number_id in fresh]
+            announce.conversations_created(begun=begun, at=timezone.now())
         if not found["stale"] and not found["unmade"]:
             return
         if found["stale"]:
             endings.expire([pk for pk, _ in found["stale"]])
-
-
-def _tell(fresh: Collection[tuple[int, int]], numbers: dict[int, PhoneNumber]) -> None:
-    if fresh:
-        announce.conversations_created(
-            conversations=[
-                Conversation(id=pk, tenant_id=numbers[number_id].tenant_id, phone_number=numbers[number_id])
-                for pk, number_id in sorted(fresh)
-            ],
-            at=timezone.now(),
-        )
 
 
 # All who insert do so in one order, so that two do not block each other for good. Of a contact that

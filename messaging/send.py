@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import OperationalError, transaction
+from django.db.models.base import ModelState
 from psycopg.errors import DeadlockDetected
 
 from accounts import numbers
@@ -263,26 +264,34 @@ def _settle(
 
 
 def _message(asked: Asked, sender: Sender, kept: keep.Kept, message_id: int) -> Message:
-    """The row as it was stored, without reading it back."""
+    """The row as it was stored, without reading it back.
+
+    Its fields are set all at once: the constructor looks at each in turn, which was 7 % of an acceptance.
+    """
     number = asked.number
-    message = Message(
-        id=message_id,
-        tenant_id=number.tenant_id,
-        phone_number=number,
-        contact_id=kept.contact_id,
-        conversation_id=kept.conversation_id,
-        customer_id=number.business_account.customer_id,
-        api_key=sender.api_key,
-        direction=Message.Direction.OUTBOUND,
-        type=asked.content.type,
-        status=Message.Status.QUEUED,
-        peer=asked.to,
-        request_id=sender.request_id,
-        created_at=kept.created_at,
-        updated_at=kept.created_at,
-    )
-    message._state.adding = False
-    message._state.db = "default"
+    message = Message.__new__(Message)
+    message._state = ModelState()
+    message._state.adding, message._state.db = False, "default"
+    message._state.fields_cache = {"phone_number": number, "api_key": sender.api_key}
+    message.__dict__ |= {
+        "id": message_id,
+        "tenant_id": number.tenant_id,
+        "phone_number_id": number.pk,
+        "contact_id": kept.contact_id,
+        "conversation_id": kept.conversation_id,
+        "customer_id": number.business_account.customer_id,
+        "api_key_id": sender.api_key.pk if sender.api_key else None,
+        "direction": Message.Direction.OUTBOUND,
+        "type": asked.content.type,
+        "status": Message.Status.QUEUED,
+        "origin": Message.Origin.CLOUD_API,
+        "peer": asked.to,
+        "request_id": sender.request_id,
+        "attempt_count": 0,
+        **dict.fromkeys(("wamid", "error", "pricing", "sent_at", "delivered_at", "read_at", "failed_at")),
+        "created_at": kept.created_at,
+        "updated_at": kept.created_at,
+    }
     return message
 
 

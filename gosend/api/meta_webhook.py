@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
-from django.utils.decorators import method_decorator
 from django.views import View
-from django.views.decorators.csrf import csrf_exempt
 
 from accounts.models import MetaApp
 from gosend.api import body, errors
@@ -43,7 +41,6 @@ class _Secrets:
 _held: _Secrets | None = None
 
 
-@method_decorator(csrf_exempt, name="dispatch")
 class MetaWebhook(View):
     http_method_names = ["get", "post"]
 

@@ -115,6 +115,10 @@ def _view_of(request: HttpRequest) -> HttpResponseBase:
 
 
 def _count(method: str | None, route: str, status: int, seconds: float) -> None:
+    metrics.HTTP_SECONDS.observe(seconds, *_labels(method, route), f"{status // 100}xx")
+
+
+@lru_cache(maxsize=1024)
+def _labels(method: str | None, route: str) -> tuple[str, str]:
     door = next((name for start, name in _DOORS if route.startswith(start)), "other")
-    call = "send" if method == "POST" and _SEND.match(route) else "other"
-    metrics.HTTP_SECONDS.observe(seconds, door, call, f"{status // 100}xx")
+    return door, "send" if method == "POST" and _SEND.match(route) else "other"

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from celery import Celery, current_app
-from django.db import transaction
+from django.db import connection, transaction
 from kombu.pools import ProducerPool
 
 from gosend.lib import metrics
@@ -69,7 +69,10 @@ def ring(task: str, /, **arguments: Any) -> None:
     sees every row that was committed before.
     """
     bell = _Bell(task, tuple(sorted(arguments.items())))
-    transaction.on_commit(lambda: _bells.ring(bell), robust=True)
+    if connection.in_atomic_block:
+        transaction.on_commit(lambda: _bells.ring(bell), robust=True)
+    else:
+        _bells.ring(bell)
 
 
 def ring_later(task: str, /, *, seconds: float, **arguments: Any) -> None:

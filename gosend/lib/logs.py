@@ -12,6 +12,9 @@ from typing import Any
 
 from gosend.lib import phone
 
+# Nothing of this is ever printed, and looking it up costs more than a third of a line.
+logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+
 # The id of the request, or of the task, that the present line belongs to.
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 # What else it is about: the ids of a message, a delivery, a callback.

@@ -1,5 +1,7 @@
 """A statement of a hot path, planned once per connection instead of once per call."""
 
+import math
+import time
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -8,8 +10,12 @@ from uuid import UUID
 import psycopg
 from django.db import connection
 
-# Connections that may prepare statements; psycopg forgets them by itself when a transaction is undone.
-_able: "weakref.WeakSet[psycopg.Connection[Any]]" = weakref.WeakSet()
+# Connections that may prepare statements, and when each last did its work here; psycopg forgets prepared
+# statements by itself when a transaction is undone.
+_used_at: "weakref.WeakKeyDictionary[psycopg.Connection[Any], float]" = weakref.WeakKeyDictionary()
+# Seconds after which a connection is asked whether it still lives. Django asks before each request's first
+# statement, which is then two; one that has just answered is believed.
+_BELIEVED_SECONDS = 1.0
 
 
 class _Prepares(psycopg.Cursor[Any]):
@@ -28,17 +34,19 @@ class _Numbered(_Prepares, psycopg.RawCursor[Any]):
 
 
 def rows(
-    statement: str, parameters: Sequence[str | None] | Mapping[str, str | None]
+    statement: str, parameters: Sequence[str | list[Any] | None] | Mapping[str, str | None]
 ) -> list[tuple[Any, ...]]:
     """Execute a statement that returns rows.
 
-    Each `$1`, or else each `%s` or `%(name)s`, is text or NULL, and cast where it stands.
+    Each `$1`, or else each `%s` or `%(name)s`, is text, an array or NULL, and cast where it stands.
     """
-    connection.ensure_connection()
-    raw = connection.connection
-    if raw not in _able:
+    now, raw = time.monotonic(), connection.connection
+    if raw is None or now - _used_at.get(raw, -math.inf) > _BELIEVED_SECONDS:
+        connection.close_if_health_check_failed()
+        connection.ensure_connection()
+        raw = connection.connection
         raw.prepare_threshold = 0
-        _able.add(raw)
+    _used_at[raw] = now
     with connection.wrap_database_errors:
         made: Any = (_Numbered if "$1" in statement else _Prepares)(raw)
     cursor = (connection.make_debug_cursor if connection.queries_logged else connection.make_cursor)(made)

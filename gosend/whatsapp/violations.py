@@ -1,5 +1,6 @@
 """What is wrong with a message: where, by which limit, and with which value."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ SHOWN_VALUE_CHARACTERS = 100
 # Deeper than any message of Meta's, and far from what JSON readers and databases choke on.
 MAX_DEPTH = 32
 _BEYOND = 2**63
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
 # Kind of the errors that `broken` makes.
 _OURS = "broken_rule"
 
@@ -59,7 +61,7 @@ def unstorable(value: object, *, path: str, depth: int = 0) -> Iterator[Violatio
     elif isinstance(value, str):
         if "\x00" in value:
             yield Violation(path, "must not contain the character U+0000", value=shown(value))
-        if any("\ud800" <= character <= "\udfff" for character in value):
+        if _HALF_PAIR.search(value):
             yield Violation(path, "must not contain half a surrogate pair", value=shown(value))
     elif isinstance(value, float | int) and not -_BEYOND < value < _BEYOND:
         yield Violation(path, "must be a number of at most 64 bits", limit=_BEYOND - 1, value=str(value))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 
 from accounts.models import PhoneNumber, Tenant
 from messaging import contacts, gather, idempotency, keep
@@ -57,7 +57,7 @@ def _together(number: PhoneNumber, batches: Sequence[keep.Batch]) -> list[Future
             first = pool.submit(_in_thread, _batch(number, _FIRST))
             _wait_for_lock()
             futures = [pool.submit(_in_thread, batch) for batch in batches]
-            while len(gather._line._waiting) < len(batches):
+            while gather.line.length < len(batches):
                 time.sleep(0.01)
         first.result()
     return futures
@@ -74,6 +74,11 @@ def _wait_for_lock() -> None:
     raise AssertionError("nobody waits")
 
 
+def _ids(futures: Sequence[Future[list[keep.Kept]]]) -> list[int]:
+    """What each was stored as, 0 where it was not."""
+    return [future.result()[0].id or 0 for future in futures]
+
+
 def _transactions(ids: Sequence[int]) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
@@ -84,7 +89,7 @@ def _transactions(ids: Sequence[int]) -> int:
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gather, "_PATIENCE_SECONDS", 20.0)
+    monkeypatch.setattr("gosend.lib.gather._PATIENCE_SECONDS", 20.0)
 
 
 @pytest.fixture
@@ -101,7 +106,7 @@ def test_those_who_wait_share_a_transaction_and_each_gets_its_own(
 ) -> None:
     futures = _together(number, [_batch(number, to, key=f"key-{to}") for to in known])
 
-    ids = [future.result()[0].id or 0 for future in futures]
+    ids = _ids(futures)
     messages = Message.objects.in_bulk(ids)
     assert [messages[pk].peer for pk in ids] == known
     assert [messages[pk].request_id for pk in ids] == [f"request_{to}" for to in known]
@@ -128,8 +133,7 @@ def test_one_that_cannot_be_stored_spoils_only_its_own_request(
 def test_of_those_with_one_key_one_is_stored(patient: None, number: PhoneNumber, known: list[str]) -> None:
     futures = _together(number, [_batch(number, known[0], key="order-1") for _ in range(4)])
 
-    stored = [future.result()[0].id for future in futures]
-    assert sum(pk is not None for pk in stored) == 1
+    assert sum(pk > 0 for pk in _ids(futures)) == 1
     assert Conversation.objects.get(contact__phone=known[0]).messages_count == 2
 
 
@@ -141,9 +145,9 @@ def test_new_people_are_made_once_and_told_of_once(
 
     futures = _together(number, [_batch(number, to) for to in peers])
 
-    ids = [future.result()[0].id for future in futures]
-    assert None not in ids
-    assert _transactions([pk for pk in ids if pk]) == 1
+    ids = _ids(futures)
+    assert 0 not in ids
+    assert _transactions(ids) == 1
     people = contacts.find_many(account=number.business_account, peers=peers)
     assert people.keys() == set(peers)
     assert Conversation.objects.get(contact=people[_OTHER]).messages_count == 2
@@ -174,3 +178,21 @@ def test_who_waits_behind_a_lock_of_anothers_conversation_is_stored_before_it_is
             assert not first.done()
         assert other[0].id is not None
         assert first.result()[0].id is not None
+
+
+@pytest.mark.parametrize(("key", "is_stored"), [("order-1", True), (None, False)])
+def test_when_a_connection_breaks_what_has_a_key_is_stored_again_and_nothing_twice(
+    number: PhoneNumber, key: str | None, is_stored: bool
+) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with _locked(number, _FIRST):
+            future = pool.submit(_in_thread, _batch(number, _FIRST, key=key))
+            _wait_for_lock()
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted")
+        if is_stored:
+            assert future.result()[0].id is not None
+        else:
+            with pytest.raises(OperationalError):
+                future.result()
+    assert Message.objects.count() == 1 + is_stored

@@ -54,6 +54,16 @@ def test_many_are_kept_in_order_and_sent_later(accept_many: AcceptMany, number: 
     assert set(Message.objects.values_list("status", flat=True)) == {"sent"}
 
 
+def test_what_is_returned_is_the_row_as_it_was_stored(accept_many: AcceptMany, number: PhoneNumber) -> None:
+    (message,) = accept_many(_text(number))
+
+    stored = Message.objects.get()
+    assert isinstance(message, Message)
+    assert message.get_deferred_fields() == set()
+    names = [field.attname for field in Message._meta.concrete_fields]
+    assert {name: getattr(message, name) for name in names} == {name: getattr(stored, name) for name in names}
+
+
 def test_one_that_cannot_be_sent_does_not_stop_its_siblings(
     accept_many: AcceptMany, strict_number: PhoneNumber
 ) -> None:
