@@ -39,7 +39,7 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]  # not generic at ru
 class _List(ChangeList):
     def url_for_result(self, result: Model) -> str:
         """As the base class has it, but the address is looked up once and not for each row."""
-        return self._address.replace(_PLACE, quote(getattr(result, self.pk_attname)))
+        return self._address.replace(_PLACE, str(quote(getattr(result, self.pk_attname))))
 
     @cached_property
     def _address(self) -> str:

@@ -16,7 +16,7 @@ from tests.benchmarks.measure import Result
 _SMALL = 10_000
 _PER_PAGE = 50
 _DEEP = 1_000
-_ASKED = 60
+_ASKED = 20
 _ROUNDS = 5
 
 
