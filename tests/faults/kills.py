@@ -46,7 +46,7 @@ def storm(run: Run) -> None:
             f" (at most {RECOVERY_SECONDS:.0f})",
         )
         world.drain(seconds=300 * run.slack)
-        doubted = set(world.api.listed(status="unknown"))
+        doubted = world.in_doubt()
         run.check(
             doubted <= flying,
             f"{kills} kills of workers, {others} of Redis, {others} immediate stops of PostgreSQL:"
@@ -192,7 +192,7 @@ def _close_outage(
     for result in results:
         result()
     world.drain(seconds=120 * run.slack)
-    doubted = set(world.api.listed(status="unknown"))
+    doubted = world.in_doubt()
     run.check(
         doubted <= flying,
         f"{rounds} {what}: {len(doubted)} unknown, each one of the {len(flying)} whose calls were in flight"
@@ -231,7 +231,7 @@ def zombie(run: Run) -> None:
             )
             world.start_worker()
             world.drain(seconds=60 * run.slack)
-            doubted = set(world.api.listed(status="unknown"))
+            doubted = world.in_doubt()
             before = _rows(world)
             world.kill_worker(stopped, signal.SIGCONT)
             time.sleep(3.0)

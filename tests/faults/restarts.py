@@ -42,7 +42,7 @@ def web_killed(run: Run) -> None:
                 time.sleep(0.2)
             answers += [send.result() for send in sends]
         world.drain(seconds=60 * run.slack)
-        doubted = set(world.api.listed(status="unknown"))
+        doubted = world.in_doubt()
         run.check(
             kills == rounds and doubted <= flying,
             f"{kills} kills during {rounds * _AT_ONCE} sends: {len(doubted)} unknown,"

@@ -318,6 +318,10 @@ class World:
         rows = self.sql("SELECT message_id::text FROM messaging_dispatch WHERE state = 'sending'")
         return {one for (one,) in rows}
 
+    def in_doubt(self) -> set[str]:
+        """What the API lists as unknown, or as unknown for so long that it is unconfirmed."""
+        return {one for status in ("unknown", "unconfirmed") for one in self.api.listed(status=status)}
+
     def unsettled(self) -> int:
         return self.count("SELECT count(*) FROM messaging_message WHERE status IN ('queued', 'sending')")
 
