@@ -72,7 +72,7 @@ def lies(run: Run) -> None:
                 found == {wanted: len(mine)} and reached == expected,
                 f"{act.name}: {dict(found)}, {reached} at Meta (expected {wanted}, {expected} at Meta)",
             )
-        doubted = set(world.api.listed(status="unknown"))
+        doubted = world.in_doubt()
         run.check(
             len(doubted) == each * len(AMBIGUOUS),
             f"unknown are exactly the {each * len(AMBIGUOUS)} ambiguous ones: {len(doubted)}",

@@ -223,7 +223,7 @@ def killed_before_recording(run: Run) -> None:
             0 < again <= in_flight,
             f"{deaths} deaths: {again} came again under the same webhook-id, at most {in_flight}",
         )
-        doubted = set(world.api.listed(status="unknown")) | set(world.api.listed(status="unconfirmed"))
+        doubted = world.in_doubt()
         run.settle(world, ever_unknown=doubted)
 
 

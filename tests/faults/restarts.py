@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tests.faults import observe
 from tests.faults.api import Answer, text_body
+from tests.faults.kills import only_in_flight
 from tests.faults.proxy import delayed
 from tests.faults.scenario import Run, scenario
 from tests.faults.servers import wait_until
@@ -42,12 +43,9 @@ def web_killed(run: Run) -> None:
                 time.sleep(0.2)
             answers += [send.result() for send in sends]
         world.drain(seconds=60 * run.slack)
-        doubted = set(world.api.listed(status="unknown"))
-        run.check(
-            kills == rounds and doubted <= flying,
-            f"{kills} kills during {rounds * _AT_ONCE} sends: {len(doubted)} unknown,"
-            f" each one of the {len(flying)} whose calls were in flight at a kill",
-        )
+        doubted = world.in_doubt()
+        run.check(kills == rounds, f"the process that serves was killed {kills} times")
+        only_in_flight(run, world, doubted, flying, f"{rounds * _AT_ONCE} sends")
         odd = [status for one in answers for status in one.statuses[:-1] if status not in (0, 409, 429)]
         run.check(not odd, f"until then the client saw only no answer, 409 or 429; others: {odd[:5]}")
         wrong = [one.status for one in answers if one.status not in (201, 202)]

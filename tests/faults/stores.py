@@ -79,7 +79,7 @@ def restored(run: Run) -> None:
         world.start_beat()
         world.drain(seconds=60 * run.slack)
         time.sleep(3)
-        doubted = set(world.api.listed(status="unknown"))
+        doubted = world.in_doubt()
         run.check(
             in_flight > 0 and doubted <= set(flying),
             f"{in_flight} in flight in the backup: {len(doubted)} unknown, none of those settled before it",

@@ -313,10 +313,18 @@ class World:
                 found.setdefault(opaque[1], []).append(message["wamid"])
         return found
 
-    def sending(self) -> set[str]:
-        """The messages whose intent is committed and whose outcome is not."""
-        rows = self.sql("SELECT message_id::text FROM messaging_dispatch WHERE state = 'sending'")
+    def sending(self, *, doubted_since: float | None = None) -> set[str]:
+        """The messages whose intent is committed and whose outcome is not; or unknown since a moment."""
+        rows = self.sql(
+            """SELECT message_id::text FROM messaging_dispatch WHERE state = 'sending' OR state = 'unknown'
+                  AND due_at > to_timestamp(%s) + make_interval(secs => %s)""",
+            [doubted_since or time.time(), int(self.environment["UNCONFIRMED_AFTER_SECONDS"])],
+        )
         return {one for (one,) in rows}
+
+    def in_doubt(self) -> set[str]:
+        """What the API lists as unknown, or as unknown for so long that it is unconfirmed."""
+        return {one for status in ("unknown", "unconfirmed") for one in self.api.listed(status=status)}
 
     def unsettled(self) -> int:
         return self.count("SELECT count(*) FROM messaging_message WHERE status IN ('queued', 'sending')")
