@@ -2,13 +2,14 @@
 
 import json
 import re
+from contextlib import suppress
 from typing import Any
 
 import orjson
 
 # Escapes of what PostgreSQL does not store: NUL, and surrogates, which may stand alone. And numbers that it
 # would hand back as integers longer than a writer of JSON takes.
-_UNSTORABLE = re.compile(rb"\\u(?:0000|d[89a-f])|[0-9]e\+?[0-9]{2}|[0-9]{19}", re.IGNORECASE)
+_UNSTORABLE = re.compile(rb"\\u(?:0000|d[89a-f])|[0-9]e\+?[0-9]|[0-9]{19}", re.IGNORECASE)
 _BEYOND = 2**63
 
 
@@ -18,10 +19,8 @@ def read(body: bytes) -> Any:
     NUL and half an emoji become U+FFFD, an endless number its digits as text: no item is lost by them.
     """
     if not _UNSTORABLE.search(body):
-        try:
+        with suppress(orjson.JSONDecodeError):  # one bad byte is no reason to lose the rest
             return orjson.loads(body)
-        except orjson.JSONDecodeError:
-            return None
     try:
         return _storable(json.loads(body.decode(errors="replace")))
     except (ValueError, RecursionError):

@@ -46,6 +46,8 @@ def _key(peer: str) -> str:
 
 
 def _find(account: BusinessAccount, phone: str, user_id: str) -> Contact | None:
+    if not phone and not user_id:
+        raise ValueError("a person has a number or a user id")
     keys = Q()
     if phone:
         keys |= Q(phone=phone)

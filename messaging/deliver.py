@@ -29,6 +29,8 @@ BATCH = CALLS_AT_ONCE
 DRAIN_SECONDS = 5.0
 # Drains of one tenant's numbers side by side in a process; the rest of its threads are for others.
 DRAINS_PER_TENANT = 4
+# Drains at once in a process, for all: the other threads are for what Meta and receivers are told and say.
+DRAINS = 6
 # A spent budget, or a tenant's turns, are left alone for as long before they are asked for again.
 _REFILL_SECONDS = 0.2
 # A long drain looks again at the head of the queue after as long, for those that had to wait for
@@ -95,7 +97,8 @@ def _turn(number: PhoneNumber) -> Iterator[bool]:
     """Whether this number may be drained in this process now; its tenant's others count."""
     with _draining_lock:
         is_busy = number.pk in _draining
-        is_crowded = Counter(_draining.values())[number.tenant_id] >= DRAINS_PER_TENANT
+        of_tenant = Counter(_draining.values())[number.tenant_id]
+        is_crowded = of_tenant >= DRAINS_PER_TENANT or len(_draining) >= DRAINS
         is_ours = not (is_busy or is_crowded)
         if is_ours:
             _draining[number.pk] = number.tenant_id

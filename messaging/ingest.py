@@ -40,13 +40,13 @@ def handle_due(*, seconds: float = RUN_SECONDS) -> int:
     total = 0
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and not stop.asked.is_set():
-        due = callbacks.take(limit=BATCH)
-        if len(due) < BATCH:
-            due += callbacks.take_again() if not due else []
-        if not due:
+        # What was tried before goes alone, and does not wait until nothing new comes any more.
+        found = [due for due in (callbacks.take(limit=BATCH), callbacks.take_again()) if due]
+        if not found:
             break
-        _handle_all(due)
-        total += len(due)
+        for due in found:
+            _handle_all(due)
+            total += len(due)
     return total
 
 

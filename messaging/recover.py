@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 # A message claimed so often without ever being sent takes its worker down with it.
 MAX_CLAIMS = 5
+# Calls to Meta after which an unknown send is not repeated by itself, whatever the tenant chose.
+_SENDINGS = 2
 # A message that could not be handed over for as long is given up.
 MAX_WAIT = timedelta(hours=24)
 # Rows handled by one look, so that a look stays short.
@@ -82,7 +84,8 @@ def _free(message_id: int) -> None:
 def unknown_overdue() -> int:
     """Close the sends that Meta has not spoken of in time; return how many.
 
-    They become unconfirmed, or go back to the queue where the tenant chose to risk a second sending.
+    They become unconfirmed, or go back to the queue where the tenant chose to risk a second sending: a
+    second one, and never a third.
     """
     overdue = Dispatch.objects.filter(state=Dispatch.State.UNKNOWN, due_at__lte=Now())
     return _each(overdue.values_list("message_id", flat=True), _close)
@@ -91,7 +94,7 @@ def unknown_overdue() -> int:
 def _close(message_id: int) -> None:
     mine = Dispatch.objects.filter(message_id=message_id, state=Dispatch.State.UNKNOWN, due_at__lte=Now())
     message = Message.objects.select_related("tenant").get(pk=message_id)
-    if message.tenant.on_unknown == Tenant.OnUnknown.RESEND:
+    if message.tenant.on_unknown == Tenant.OnUnknown.RESEND and message.attempt_count < _SENDINGS:
         if mine.update(state=Dispatch.State.QUEUED, claim_token=None, claim_count=0, due_at=Now()):
             statuses.mark(message_id=message_id, to=Message.Status.QUEUED, error=message.error)
     elif mine.delete()[0]:

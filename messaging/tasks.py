@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from functools import partial
+from threading import BoundedSemaphore
 
 from celery import shared_task
 
@@ -42,6 +43,8 @@ _FORGET_BATCHES: tuple[Callable[[], int], ...] = (
 )
 # Seconds that one run gives to each of them; what is left then waits for the next run.
 _FORGET_SECONDS = 60.0
+# Who fetches customers' files at once in a process.
+_fetching = BoundedSemaphore(2)
 
 
 @shared_task(name="messaging.drain")
@@ -69,14 +72,20 @@ def sweep() -> None:
 
 @shared_task(name="messaging.forget")
 def forget() -> None:
-    _guarded(recover.too_old)
+    _guarded(partial(_repeat, recover.too_old))
     for batch in _FORGET_BATCHES:
         _guarded(partial(_repeat, batch))
 
 
 @shared_task(name="messaging.fetch_media")
 def fetch_media() -> None:
-    inbound_media.fetch_due()
+    # A slow host of Meta's must leave threads to what sends, hears and tells.
+    if not _fetching.acquire(blocking=False):
+        return
+    try:
+        inbound_media.fetch_due()
+    finally:
+        _fetching.release()
 
 
 @shared_task(name="messaging.roll_up")

@@ -22,6 +22,8 @@ def forget() -> int:
     of each kind waits for the next run.
     """
     forgotten = 0
+    if settings.WEBHOOK_LOG_DAYS <= 0:
+        return 0
     for batch in (_deliveries, _events, _replays):
         deadline = time.monotonic() + _SECONDS
         while count := batch(_first_kept()):

@@ -55,7 +55,7 @@ def admit_upload(request: HttpRequest, *, limit: int) -> None:
 
 def uploaded(file: "UploadedFile[bytes]") -> files.Data:
     """What was uploaded: in memory as it is, and looked at in place where Django put it on disk."""
-    if isinstance(file, TemporaryUploadedFile):
+    if isinstance(file, TemporaryUploadedFile) and file.size:
         return mmap(file.fileno(), 0, access=ACCESS_READ)
     data: bytes = file.read()
     return data

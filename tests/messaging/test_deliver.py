@@ -118,6 +118,18 @@ def test_a_tenant_may_risk_a_second_sending(send_text: SendText, tenant: Tenant,
     assert Dispatch.objects.get().state == "queued"
 
 
+def test_but_never_a_third(send_text: SendText, tenant: Tenant, number: PhoneNumber) -> None:
+    Tenant.objects.filter(pk=tenant.pk).update(on_unknown=Tenant.OnUnknown.RESEND)
+    message = send_text(to=ACCEPTED_THEN_SILENT)
+    for _ in range(3):
+        _all_due()
+        recover.unknown_overdue()
+        deliver.drain(number_id=number.pk)
+
+    message.refresh_from_db()
+    assert (message.status, message.attempt_count) == ("unconfirmed", 2)
+
+
 def test_a_claim_whose_worker_died_goes_back_to_the_queue(send_text: SendText, number: PhoneNumber) -> None:
     message = send_text(is_async=True)
     _claim(message)

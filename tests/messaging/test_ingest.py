@@ -15,6 +15,7 @@ from accounts.models import BusinessAccount, MetaApp, PhoneNumber, Tenant
 from messaging import ingest
 from messaging.models import Contact, Conversation, Message, MetaEvent, ServiceWindow
 from templates_app.models import Template
+from tests import factories
 from tests.messaging.conftest import envelope, status, text_message
 
 Tell = Callable[..., MetaEvent]
@@ -85,7 +86,44 @@ def test_a_bad_item_never_stops_its_siblings_and_stays_visible(number: PhoneNumb
     assert event.next_attempt_at is not None
 
 
-@pytest.mark.parametrize("odd", [b"1e308", b"-1E+99", b"9" * 30])
+def test_a_message_from_nobody_is_nobodys(number: PhoneNumber, tell: Tell) -> None:
+    factories.ContactFactory.create(tenant=number.tenant, business_account=number.business_account)
+    nobody = text_message("wamid.nobody") | {"from": None}
+
+    event = tell(envelope(number, contacts=[], messages=[nobody, text_message("wamid.good")]))
+
+    assert Message.objects.get().wamid == "wamid.good"
+    assert (event.handled_at, len(event.errors)) == (None, 1)
+
+
+def test_a_byte_that_is_no_utf_8_costs_one_letter(number: PhoneNumber, tell: Tell) -> None:
+    body = orjson.dumps(envelope(number, messages=[text_message("wamid.1")]))
+
+    tell(body.replace(b"wamid.1", b"wamid.\xe9"))
+
+    assert Message.objects.get().wamid == "wamid.\ufffd"
+
+
+def test_what_was_tried_before_does_not_wait_for_a_quiet_moment(number: PhoneNumber, tell: Tell) -> None:
+    tried = factories.MetaEventFactory.create(
+        body=orjson.dumps(envelope(number, messages=[text_message("wamid.tried")])),
+        is_sandbox=True,
+        attempt_count=1,
+        next_attempt_at=timezone.now() - timedelta(minutes=5),
+    )
+    factories.MetaEventFactory.create(
+        body=orjson.dumps(envelope(number, messages=[text_message("wamid.new")])),
+        is_sandbox=True,
+        next_attempt_at=timezone.now(),
+    )
+
+    ingest.handle_due(seconds=0.001)
+
+    tried.refresh_from_db()
+    assert tried.handled_at is not None
+
+
+@pytest.mark.parametrize("odd", [b"1e308", b"-1E+99", b"9" * 30, b"123456789012345678e9"])
 def test_a_number_that_no_writer_of_json_takes_hides_no_message(
     odd: bytes, number: PhoneNumber, tell: Tell
 ) -> None:

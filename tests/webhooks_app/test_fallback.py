@@ -2,12 +2,14 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from accounts.models import PhoneNumber, Tenant
 from gosend.lib import signing
+from tests import factories
 from tests.webhooks_app import receiver as receivers
 from tests.webhooks_app.conftest import HAPPENED, Publish
 from webhooks_app import deliver, endpoints, events, secrets
@@ -42,6 +44,16 @@ def test_the_projects_address_is_told_and_the_projects_secret_signs(
     assert acme.webhook_secret not in acme.sealed_webhook_secret
     assert signing.verify_gosend(acme.webhook_secret, request.body, request.headers["x-gosendapi-signature"])
     assert WebhookEndpoint.objects.count() == 1
+
+
+@pytest.mark.parametrize("other", [{"is_test": True}, {"type": WebhookEndpoint.Type.SESSION_EVENTS}])
+def test_a_webhook_that_hears_none_of_it_leaves_it_to_the_projects_address(
+    acme: Tenant, receiver: receivers.Receiver, other: dict[str, Any]
+) -> None:
+    factories.WebhookEndpointFactory.create(tenant=acme, phone_number=None, **other)
+    _alert(acme)
+
+    assert Delivery.objects.get().endpoint.url == receiver.url("/project")
 
 
 def test_messages_do_not_go_to_the_projects_address(

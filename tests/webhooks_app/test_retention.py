@@ -40,6 +40,15 @@ def test_what_ended_long_ago_is_forgotten_and_what_is_younger_stays(settings: Se
 
 
 @pytest.mark.django_db
+def test_no_days_are_for_ever(settings: Settings) -> None:
+    settings.WEBHOOK_LOG_DAYS = 0
+    _old(4000)
+
+    assert retention.forget() == 0
+    assert Delivery.objects.exists()
+
+
+@pytest.mark.django_db
 def test_what_still_waits_stays_however_old(settings: Settings) -> None:
     settings.WEBHOOK_LOG_DAYS = 30
     waiting = _old(40)
