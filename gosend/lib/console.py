@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.html import escape
-from django.utils.safestring import mark_safe
+from django.utils.safestring import SafeString, mark_safe
 from unfold.admin import ModelAdmin, checkbox
 from unfold.views import ChangeList
 
@@ -54,7 +54,7 @@ class LimitedList(_List):
     """
 
     def get_ordering(self, request: HttpRequest, queryset: Any) -> list[Any]:
-        return list(self._get_default_ordering())
+        return list(self.model_admin.get_ordering(request)) or ["-pk"]
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
@@ -68,7 +68,7 @@ class _Admin(ModelAdmin):
     show_full_result_count = False
 
     @admin.display(description=mark_safe(checkbox.render("action_toggle_all", 1)))  # noqa: S308 -- the theme's
-    def action_checkbox(self, obj: Model) -> str:
+    def action_checkbox(self, obj: Model) -> SafeString:
         """The theme's box, drawn from its template once and not for each row."""
         return mark_safe(_box().replace(_PLACE, escape(str(obj.pk))))  # noqa: S308 -- the key is escaped
 
@@ -97,7 +97,9 @@ class LogAdmin(_Admin):
     paginator = CappedPaginator
     sortable_by = ()
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+    def get_changelist(  # type: ignore[override]  # the same
+        self, request: HttpRequest, **kwargs: Any
+    ) -> type[ChangeList]:
         return LimitedList
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:

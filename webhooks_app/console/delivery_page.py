@@ -51,15 +51,15 @@ def _request(row: Delivery, data: Mapping[str, Any]) -> Done:
     return Done("This is what the receiver gets.", findings=findings)
 
 
-def of_endpoints(rows: QuerySet[Row], *, user: User, path: str) -> QuerySet[Row]:
+def of_endpoints(queryset: QuerySet[Row], *, user: User, path: str) -> QuerySet[Row]:
     """Narrow deliveries, or what hangs on them, by their endpoints, because these have an index."""
     if access.sees_all(user):
-        return rows
+        return queryset
     endpoints = access.narrow(WebhookEndpoint.objects.all(), user=user, path="tenant_id")
     known = list(endpoints.order_by("pk").values_list("pk", flat=True)[: _NAMED_MAX + 1])
     if len(known) > _NAMED_MAX:
-        return access.narrow_large(rows, user=user, path=path)
-    return rows.filter(**{f"{path.removesuffix('tenant_id')}endpoint_id__in": known})
+        return access.narrow_large(queryset, user=user, path=path)
+    return queryset.filter(**{f"{path.removesuffix('tenant_id')}endpoint_id__in": known})
 
 
 def by_delivery_id(rows: QuerySet[Row], term: str, *, path: str = "") -> QuerySet[Row]:
