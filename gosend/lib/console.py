@@ -1,7 +1,7 @@
 """The look and manners every admin page shares."""
 
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin import helpers
@@ -54,7 +54,7 @@ class LimitedList(_List):
     """
 
     def get_ordering(self, request: HttpRequest, queryset: Any) -> list[Any]:
-        return list(self._get_default_ordering())  # type: ignore[attr-defined]
+        return list(self.model_admin.get_ordering(request)) or ["-pk"]
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
@@ -81,8 +81,6 @@ class _Admin(ModelAdmin):
 class RecordAdmin(_Admin):
     """Rows that people edit."""
 
-    # What an empty list says: what to do next.
-    when_empty: ClassVar[str] = "There is none yet, or none of a tenant that you were granted."
     list_per_page = 50
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -95,12 +93,11 @@ class RecordAdmin(_Admin):
 class LogAdmin(_Admin):
     """Rows that the product writes: to be read, never to be changed."""
 
-    when_empty: ClassVar[str] = "There is none yet, or none of a tenant that you were granted."
     list_per_page = list_max_show_all = 50
     paginator = CappedPaginator
     sortable_by = ()
 
-    def get_changelist(  # type: ignore[override]  # as above
+    def get_changelist(  # type: ignore[override]  # the same
         self, request: HttpRequest, **kwargs: Any
     ) -> type[ChangeList]:
         return LimitedList
