@@ -46,12 +46,25 @@ def _close(results: list[Result], *, options: argparse.Namespace, seed: int) -> 
             print(f"{id} not run: {reason}")
     print("", report.table(results), sep="\n")
     if options.write:
-        command = f"make faults SEED={seed}"
         report.write(
-            options.write, results, command=command, not_run=NOT_RUN, shortened=_shortened(), base=PAGE
+            options.write,
+            results,
+            command=_command(options, seed),
+            not_run=NOT_RUN,
+            shortened=_shortened(),
+            base=PAGE,
         )
     print(report.last_line(results), flush=True)
     return 0 if results and all(one.has_passed for one in results) else 1
+
+
+def _command(options: argparse.Namespace, seed: int) -> str:
+    """What to type to have the same again."""
+    parts = ["make faults", f"SEED={seed}"]
+    parts += ["QUICK=1"] if options.quick else []
+    parts += [f"ONLY={options.only}"] if options.only else []
+    parts += [f"SLACK={options.slack:g}"] if options.slack != 1 else []
+    return " ".join(parts)
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:

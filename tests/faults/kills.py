@@ -14,7 +14,7 @@ from tests.faults.world import World
 
 RECOVERY_SECONDS = 15.0
 # What a call to Meta takes, so that many are in flight when a process is killed.
-_META_SECONDS = 0.1
+_META_SECONDS = 0.3
 
 
 @scenario("F01", "workers, Redis and PostgreSQL killed at random under load (the bar)", quick=True)

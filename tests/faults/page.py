@@ -8,7 +8,7 @@ and redis-server on one machine.
 
 - when: {day}
 - command: `{command}`
-- machine: {machine}
+- machine: {machine}; {minutes:.0f} minutes in all
 - shorter than in production: `{shortened}`; where a scenario has other settings, it says so
 
 Each scenario has a PostgreSQL (fsync on) and a Redis of its own, web processes (granian), workers and beat

@@ -79,7 +79,8 @@ def write(
         checked.append("")
     missing = [f"- {id}: {reason}" for id, reason in sorted(not_run.items())]
     text = base.format(
-        day=day, command=command, machine=machine(), shortened=shortened, rows="\n".join(rows),
+        day=day, command=command, machine=machine(), minutes=sum(one.seconds for one in results) / 60,
+        shortened=shortened, rows="\n".join(rows),
         last=last_line(results), checked="\n".join(checked).rstrip(), missing="\n".join(missing) or "- none",
     )  # fmt: skip
     path.write_text(text.rstrip() + "\n")
