@@ -41,5 +41,13 @@ def outranks(other: User, *, user: User) -> bool:
     return not sees_all(user) and other.grants.exclude(tenant__in=tenant_ids(user)).exists()
 
 
+def people_of(user: User) -> QuerySet[User]:
+    """The people whom the user may know of: everybody for who sees all, else those who see no more than they."""
+    if sees_all(user):
+        return User.objects.all()
+    wider = Grant.objects.exclude(tenant__in=tenant_ids(user)).values("user")
+    return User.objects.filter(is_superuser=False, sees_all_tenants=False).exclude(pk__in=wider)
+
+
 def tenants_of(user: User) -> QuerySet[Tenant]:
     return narrow(Tenant.objects.all(), user=user, path="pk")
