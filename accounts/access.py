@@ -42,7 +42,7 @@ def outranks(other: User, *, user: User) -> bool:
 
 
 def people_of(user: User) -> QuerySet[User]:
-    """The people whom the user may know of: everybody for who sees all, else those who see no more than they."""
+    """Whom the user may know of: who does not see all, only those who see no more."""
     if sees_all(user):
         return User.objects.all()
     wider = Grant.objects.exclude(tenant__in=tenant_ids(user)).values("user")
