@@ -57,5 +57,13 @@ def outranks(other: User, *, user: User) -> bool:
     return not sees_all(user) and other.grants.exclude(tenant__in=tenant_ids(user)).exists()
 
 
+def people_of(user: User) -> QuerySet[User]:
+    """Whom the user may know of: who does not see all, only those who see no more."""
+    if sees_all(user):
+        return User.objects.all()
+    wider = Grant.objects.exclude(tenant__in=tenant_ids(user)).values("user")
+    return User.objects.filter(is_superuser=False, sees_all_tenants=False).exclude(pk__in=wider)
+
+
 def tenants_of(user: User) -> QuerySet[Tenant]:
     return narrow(Tenant.objects.all(), user=user, path="pk")

@@ -101,6 +101,9 @@ class UserAdmin(Acting, DjangoUserAdmin, TenantRecordAdmin):  # type: ignore[mis
         ),
     )  # fmt: skip
 
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).filter(pk__in=access.people_of(user_of(request)))
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         """Nobody gives themselves, or others, more than they have."""
         user = user_of(request)
@@ -197,8 +200,6 @@ class BusinessAccountAdmin(Acting, TenantRecordAdmin):  # type: ignore[misc]  # 
         if token := form.cleaned_data["new_access_token"]:
             obj.access_token = token
         super().save_model(request, obj, form, change)
-        if token:
-            numbers.token_replaced(obj)
         if token:
             numbers.token_replaced(obj)
 

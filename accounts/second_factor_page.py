@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 from django import forms
 from django.conf import settings
@@ -37,7 +38,8 @@ class SecondFactorMiddleware:
             return self.get_response(request)
         if second_factor.is_verified(request):
             return self.get_response(request)
-        return HttpResponseRedirect(f"{reverse('second-factor')}?next={path}")
+        wanted = quote(request.get_full_path(), safe="/")
+        return HttpResponseRedirect(f"{reverse('second-factor')}?next={wanted}")
 
 
 class _CodeForm(forms.Form):
@@ -65,7 +67,9 @@ def second_factor_page(request: HttpRequest) -> HttpResponse:
             note(request, "user.second_factor_given", subject=user)
             return HttpResponseRedirect(_next(request))
     else:
-        device = second_factor.begin(user)
+        device = second_factor.begin(request=request, user=user)
+        if device is None:
+            return HttpResponseRedirect(request.get_full_path())
         if is_sent:
             codes = second_factor.confirm(request=request, device=device, code=form.cleaned_data["code"])
             if codes is not None:

@@ -1,12 +1,17 @@
-"""The console's form to sign in: throttled, and every attempt on record."""
+"""The console's form to sign in, throttled, and the page of one's own password: all of it on record."""
 
 from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.contrib import admin
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from unfold.forms import AuthenticationForm
 
 from accounts import audit, sign_in
+from accounts.console import note, user_of
 from accounts.models import User
 from gosend.lib.addresses import caller_of
 
@@ -35,3 +40,12 @@ class SignInForm(AuthenticationForm):
         sign_in.succeeded(username=username, address=address)
         audit.record("user.signed_in", actor=known, subject=known, address=address or None)
         return data
+
+
+@transaction.atomic
+def password_change(request: HttpRequest) -> HttpResponse:
+    """The console's page for one's own password, and the row that it leaves."""
+    answer: HttpResponse = admin.site.admin_view(admin.site.password_change, cacheable=True)(request)
+    if answer.get("Location") == reverse("admin:password_change_done"):
+        note(request, "user.password_changed", subject=user_of(request))
+    return answer

@@ -72,6 +72,15 @@ def check_addresses(app_configs: Sequence[Any] | None, **_: Any) -> list[checks.
                 id="gosend.W005",
             )
         )
+    if public.scheme == "https" and not settings.TRUSTED_PROXIES:
+        found.append(
+            checks.Warning(
+                "TRUSTED_PROXIES is empty, so all callers have the address of the proxy that speaks TLS:"
+                " anybody's wrong passwords keep all staff out, and the audit trail names the proxy.",
+                hint="Set TRUSTED_PROXIES to the networks of your proxies, such as Docker's 172.16.0.0/12.",
+                id="gosend.W010",
+            )
+        )
     if settings.DEBUG and not _is_loopback(host):
         found.append(
             checks.Error(

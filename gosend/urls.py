@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
 from accounts.second_factor_page import second_factor_page
+from accounts.sign_in_page import password_change
 from gosend.api import errors, health, home, meta_webhook, metrics, schema
 from gosend.api.sessions import envelope as sessions_envelope
 from gosend.api.whatomate import envelope as whatomate_envelope
@@ -21,6 +22,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("metrics", metrics.serve, name="metrics"),
     path("meta/webhook", csrf_exempt(meta_webhook.MetaWebhook.as_view()), name="meta-webhook"),
     path("console/second-factor/", second_factor_page, name="second-factor"),
+    path("console/password_change/", password_change),
     path("console/", admin.site.urls),
     path("v1/", include("gosend.api.v1.urls")),
     path("api/v1/", include("gosend.api.sessions.urls")),

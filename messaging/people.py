@@ -27,6 +27,11 @@ def rows(*, tenant: Tenant, environment: str) -> QuerySet[Contact]:
     return Contact.objects.filter(tenant=tenant, business_account__is_sandbox=is_test)
 
 
+def unmerged(contacts: QuerySet[Contact]) -> QuerySet[Contact]:
+    """Without what became part of another contact when a message showed that both are one person."""
+    return contacts.exclude(user_id__startswith=_MERGED)
+
+
 def once_each(*, tenant: Tenant, environment: str) -> QuerySet[Contact]:
     """Each person by the oldest of their contacts, who wrote last first; with `last_at`."""
     is_test = environment == ApiKey.Environment.TEST
@@ -34,7 +39,7 @@ def once_each(*, tenant: Tenant, environment: str) -> QuerySet[Contact]:
     older = Contact.objects.filter(
         business_account__in=accounts, phone=OuterRef("phone"), pk__lt=OuterRef("pk")
     ).exclude(phone="")
-    people = rows(tenant=tenant, environment=environment).exclude(user_id__startswith=_MERGED)
+    people = unmerged(rows(tenant=tenant, environment=environment))
     return people.filter(~Exists(older)).annotate(last_at=Max("conversations__last_message_at"))
 
 

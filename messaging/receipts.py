@@ -2,6 +2,7 @@
 
 import math
 
+from django.db.models import QuerySet
 from django.db.models.functions import Coalesce, Now
 
 from accounts import numbers
@@ -22,6 +23,24 @@ class MetaRefused(DomainError):
 
 class MetaUnavailable(DomainError):
     code = "meta_unavailable"
+
+
+def latest_of(messages: "QuerySet[Message]") -> Message | None:
+    """The customer's latest message of those exchanged with them: the one that receipts and typing name."""
+    received = messages.filter(direction=Message.Direction.INBOUND, wamid__isnull=False)
+    account = "phone_number__business_account__customer"
+    return received.select_related(account, "phone_number__tenant").order_by("-pk").first()
+
+
+def mark_all_read(*, messages: "QuerySet[Message]", environment: str) -> Message | None:
+    """Mark the customer's latest message, and so all of them, as read unless it is; return it.
+
+    Raises what `mark_read` raises.
+    """
+    newest = latest_of(messages)
+    if newest is not None and newest.read_at is None:
+        mark_read(message=newest, environment=environment)
+    return newest
 
 
 def mark_read(*, message: Message, environment: str, typing: bool = False) -> None:

@@ -7,7 +7,11 @@ import pytest
 from django.core import checks
 from pytest_django import Settings
 
-PUBLIC = {"PUBLIC_URL": "https://wa.example.com", "ALLOWED_HOSTS": ["wa.example.com"]}
+PUBLIC = {
+    "PUBLIC_URL": "https://wa.example.com",
+    "ALLOWED_HOSTS": ["wa.example.com"],
+    "TRUSTED_PROXIES": [ipaddress.ip_network("172.16.0.0/12")],
+}
 
 
 def found() -> list[str | None]:
@@ -22,6 +26,7 @@ def test_the_test_installation_is_sound() -> None:
     ("changed", "expected"),
     [
         (PUBLIC, []),
+        (PUBLIC | {"TRUSTED_PROXIES": []}, ["gosend.W010"]),
         ({"SECRET_KEY": ""}, ["gosend.E001"]),
         ({"SECRET_KEY": "short"}, ["gosend.E001"]),
         ({"SECRET_KEY": "a" * 60}, ["gosend.E001"]),

@@ -5,9 +5,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Model, Q
 
 from gosend.whatsapp import summary
+from messaging.console.masking import Veil
 from messaging.models import Message
 from templates_app.models import Template
 
@@ -38,8 +39,8 @@ def templates_of(messages: Collection[Message]) -> dict[Key, Template]:
     return {(row.business_account_id, row.name, row.language): row for row in rows}
 
 
-def draw(message: Message, templates: Mapping[Key, Template]) -> Bubble:
-    """Render a message whose content and number were loaded with it; never raises."""
+def draw(message: Message, templates: Mapping[Key, Template], *, veil: Veil, record: Model) -> Bubble:
+    """Render a message loaded with its content and number, for a page about `record`; never raises."""
     body = body_of(message)
     value = body.get(message.type)
     if message.type == "template" and isinstance(value, dict):
@@ -60,6 +61,8 @@ def draw(message: Message, templates: Mapping[Key, Template]) -> Bubble:
     words = summary.text_of(body)
     if not body:
         return Bubble(note=f"{message.type}: what it said is not kept")
+    if message.type == "system":  # WhatsApp's own words: that somebody's number changed, from and to
+        words = veil.within(words, record=record)
     return Bubble(text=words, note="" if message.type == "text" else message.type)
 
 

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from messaging.console import bubbles, media, story, words
 from messaging.console.bubbles import Bubble
+from messaging.console.masking import Veil
 from messaging.console.story import Trouble
 from messaging.console.words import Meaning
 from messaging.models import Conversation, MediaFile, Message, ServiceWindow
@@ -40,7 +41,7 @@ class Chat:
     is_window_open: bool
 
 
-def read(conversation: Conversation, *, before: int | None, after: int | None) -> Chat:
+def read(conversation: Conversation, *, veil: Veil, before: int | None, after: int | None) -> Chat:
     """The newest messages, or those before or after one; oldest first."""
     rows = Message.objects.filter(conversation_id=conversation.pk, tenant_id=conversation.tenant_id)
     rows = rows.select_related("content", "phone_number")
@@ -63,7 +64,7 @@ def read(conversation: Conversation, *, before: int | None, after: int | None) -
         phone_number_id=conversation.phone_number_id, contact_id=conversation.contact_id
     ).first()
     return Chat(
-        lines=_lines(shown),
+        lines=_lines(shown, conversation, veil),
         older=shown[0].pk if shown and has_older else None,
         newer=shown[-1].pk if shown and has_newer else None,
         earlier=siblings.filter(pk__lt=conversation.pk).order_by("-pk").first(),
@@ -73,7 +74,7 @@ def read(conversation: Conversation, *, before: int | None, after: int | None) -
     )
 
 
-def _lines(messages: list[Message]) -> list[Line]:
+def _lines(messages: list[Message], conversation: Conversation, veil: Veil) -> list[Line]:
     templates, kept = bubbles.templates_of(messages), media.of(messages)
     lines, day = [], None
     for message in messages:
@@ -83,9 +84,9 @@ def _lines(messages: list[Message]) -> list[Line]:
         lines.append(
             Line(
                 message=message,
-                bubble=bubbles.draw(message, templates),
+                bubble=bubbles.draw(message, templates, veil=veil, record=conversation),
                 meaning=words.status(message.status),
-                trouble=story.trouble_of(message.error),
+                trouble=story.trouble_of(message.error, veil=veil, record=conversation),
                 file=file,
                 is_image=file is not None and media.is_image(file),
                 day=message.created_at if is_new_day else None,

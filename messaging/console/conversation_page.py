@@ -6,11 +6,15 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from accounts.console import TenantLogAdmin, note
+from accounts import access
+from accounts.console import TenantLogAdmin, note, user_of
 from gosend.lib import ids, phone
 from messaging.console import chat, masking
 from messaging.console.masking import REVEALED_SECONDS, Revealing
 from messaging.models import Contact, Conversation
+
+# Contacts of one number that a search looks through: one for each account that knows it.
+_CONTACTS_MAX = 100
 
 
 class ConversationAdmin(Revealing, TenantLogAdmin):  # type: ignore[misc]  # unfold narrows what Django wrote
@@ -39,7 +43,7 @@ class ConversationAdmin(Revealing, TenantLogAdmin):  # type: ignore[misc]  # unf
         return super().get_queryset(request).select_related("contact", "tenant", "phone_number", "customer")
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
-        contacts = _known(search_term)
+        contacts = _known(search_term, request)
         return (queryset.filter(contact__in=contacts) if contacts is not None else queryset), False
 
     def change_view(
@@ -63,7 +67,7 @@ class ConversationAdmin(Revealing, TenantLogAdmin):  # type: ignore[misc]  # unf
             "is_masked": veil.hides(conversation),
             "object_id": object_id,
             "revealed_minutes": REVEALED_SECONDS // 60,
-            "chat": chat.read(conversation, before=before, after=after),
+            "chat": chat.read(conversation, veil=veil, before=before, after=after),
         }
         return TemplateResponse(request, "console/conversation.html", context)
 
@@ -85,7 +89,7 @@ class ContactAdmin(Revealing, TenantLogAdmin):  # type: ignore[misc]  # the same
         return phone.mask(contact.phone or contact.user_id)
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
-        contacts = _known(search_term)
+        contacts = _known(search_term, request)
         return (queryset.filter(pk__in=contacts) if contacts is not None else queryset), False
 
     def change_view(
@@ -94,6 +98,7 @@ class ContactAdmin(Revealing, TenantLogAdmin):  # type: ignore[misc]  # the same
         contact = self.get_object(request, object_id)
         if contact is None or not self.has_view_permission(request, contact):
             return self.no_such(request, object_id)
+        note(request, "contact.viewed", subject=contact)
         veil = masking.veil(request)
         context = {
             **self.admin_site.each_context(request),
@@ -110,10 +115,11 @@ class ContactAdmin(Revealing, TenantLogAdmin):  # type: ignore[misc]  # the same
         return TemplateResponse(request, "console/contact.html", context)
 
 
-def _known(term: str) -> list[int] | None:
-    """The contacts that a whole number or user id names, in any account; None when nothing was asked."""
+def _known(term: str, request: HttpRequest) -> list[int] | None:
+    """The person's own contacts that a whole number or user id names; None when nothing was asked."""
     text = phone.plain(term.strip())
     if not text:
         return None
     by = {"user_id": text} if phone.is_user_id(text) else {"phone": text}
-    return list(Contact.objects.filter(**by).order_by("pk").values_list("pk", flat=True)[:100])
+    rows = access.narrow(Contact.objects.filter(**by), user=user_of(request), path="tenant_id")
+    return list(rows.order_by("pk").values_list("pk", flat=True)[:_CONTACTS_MAX])

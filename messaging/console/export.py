@@ -64,7 +64,7 @@ def defuse(cell: str) -> str:
 
 
 def _cells(message: Message, veil: Veil) -> list[str]:
-    trouble = story.trouble_of(message.error)
+    trouble = story.trouble_of(message.error, veil=veil, record=message)
     moments = (message.sent_at, message.delivered_at, message.read_at, message.failed_at)
     return [
         str(message.pk),
@@ -75,7 +75,7 @@ def _cells(message: Message, veil: Veil) -> list[str]:
         message.type,
         message.status,
         veil.number(message.peer, record=message),
-        message.wamid or "",
+        veil.within(message.wamid or "", record=message),
         message.request_id,
         str(message.attempt_count),
         *(moment.isoformat() if moment else "" for moment in moments),

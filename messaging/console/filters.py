@@ -65,16 +65,16 @@ class Filter(forms.Form):
         self._offer("tenant", tenants, lambda tenant: tenant.name, order="name")
         asked = data.get("tenant", "")
         numbers = access.narrow(PhoneNumber.objects.all(), user=user, path="tenant_id")
-        if asked.isdigit():
-            numbers = numbers.filter(tenant_id=int(asked))
+        if (tenant_id := ids.parse_id(asked)) is not None:
+            numbers = numbers.filter(tenant_id=tenant_id)
         self._offer("number", numbers, _written, order="display_phone_number")
 
     def _offer(self, name: str, rows: Any, written: Any, *, order: str) -> None:
         """Fill a list with the first hundred and with what is asked for."""
-        asked = self.data.get(name, "")
+        asked = ids.parse_id(self.data.get(name, ""))
         found = list(rows.order_by(order, "pk")[:_CHOICES_MAX])
-        if len(asked) < 19 and asked.isdigit() and int(asked) not in {row.pk for row in found}:
-            found += rows.filter(pk=int(asked))[:1]
+        if asked is not None and asked not in {row.pk for row in found}:
+            found += rows.filter(pk=asked)[:1]
         field: Any = self.fields[name]
         field.choices = _any((row.pk, written(row)) for row in found)
 

@@ -13,8 +13,9 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
 from accounts import roles
+from accounts.acts import ReasonForm
 from accounts.console import note, user_of
-from gosend.lib import phone
+from gosend.lib import logs, phone
 
 if TYPE_CHECKING:
     from accounts.console import TenantLogAdmin as _Page
@@ -41,12 +42,16 @@ class Veil:
         """A number, or user id, as it may be shown on a page about `record`."""
         return phone.mask(text) if text and self.hides(record) else text
 
-    def within(self, text: str, numbers: Iterable[str], *, record: Model) -> str:
-        """A longer text in which these numbers may stand."""
-        if self.hides(record):
-            for number in filter(None, numbers):
-                text = text.replace(number, phone.mask(number))
-        return text
+    def within(self, text: str, numbers: Iterable[str] = (), *, record: Model) -> str:
+        """A longer text in which these numbers, or others, or a wamid may stand.
+
+        A wamid holds the customer's number in base64.
+        """
+        if not self.hides(record):
+            return text
+        for number in filter(None, numbers):
+            text = text.replace(number, phone.mask(number))
+        return logs.redact(text)
 
 
 def veil(request: HttpRequest) -> Veil:
@@ -76,7 +81,8 @@ class Revealing(_Page):
         record = self.get_object(request, str(record_id))
         if record is None or not self.has_view_permission(request, record):
             return redirect("admin:index")
-        reason = request.POST.get("reason", "").strip()
+        form = ReasonForm(request.POST, user=user_of(request))
+        reason = str(form.cleaned_data["reason"]) if form.is_valid() else ""
         if len(reason) < REASON_CHARACTERS_MIN:
             messages.error(request, "Say in a few words why you need the number, such as a ticket's number.")
         else:

@@ -26,12 +26,17 @@ def is_image(file: MediaFile) -> bool:
     return file.state == MediaFile.State.KEPT and files.bare(file.mime_type) in _SAFE
 
 
-def answer(file_id: int, *, user: User) -> HttpResponseBase:
-    """Stream a file; 404 where there is none that the user may see."""
+def find(file_id: int, *, user: User) -> MediaFile:
+    """A kept file; 404 where there is none that the user may see."""
     rows = access.narrow(MediaFile.objects.all(), user=user, path="tenant_id")
     file = rows.filter(pk=file_id, state=MediaFile.State.KEPT).first()
     if file is None:
         raise Http404
+    return file
+
+
+def answer(file: MediaFile) -> HttpResponseBase:
+    """Stream a file; 404 where its bytes are gone."""
     try:
         stream = default_storage.open(file.path)
     except FileNotFoundError as error:

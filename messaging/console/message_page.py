@@ -82,10 +82,11 @@ class MessageAdmin(Acting, Revealing, TenantLogAdmin):  # type: ignore[misc]  # 
             "message": message,
             "object_id": object_id,
             "peer": veil.number(message.peer, record=message),
+            "wamid": veil.within(message.wamid or "", record=message),
             "is_masked": veil.hides(message),
             "revealed_minutes": REVEALED_SECONDS // 60,
             "story": story.tell(message, veil=veil),
-            "bubble": bubbles.draw(message, bubbles.templates_of([message])),
+            "bubble": bubbles.draw(message, bubbles.templates_of([message]), veil=veil, record=message),
             "file": file,
             "is_image": file is not None and media.is_image(file),
             **self.act_context(request, message),
@@ -133,7 +134,10 @@ class MessageAdmin(Acting, Revealing, TenantLogAdmin):  # type: ignore[misc]  # 
     def download(self, request: HttpRequest, file_id: int) -> HttpResponseBase:
         """A file that a customer sent, to who may see its message."""
         self._require_view(request)
-        return media.answer(file_id, user=user_of(request))
+        file = media.find(file_id, user=user_of(request))
+        answer = media.answer(file)
+        note(request, "file.opened", subject=file)
+        return answer
 
     def _require_view(self, request: HttpRequest, obj: Message | None = None) -> None:
         if not self.has_view_permission(request, obj):
@@ -147,7 +151,7 @@ class MessageAdmin(Acting, Revealing, TenantLogAdmin):  # type: ignore[misc]  # 
 
 
 def _row(message: Message, veil: masking.Veil) -> dict[str, Any]:
-    trouble = story.trouble_of(message.error)
+    trouble = story.trouble_of(message.error, veil=veil, record=message)
     return {
         "message": message,
         "meaning": words.status(message.status),

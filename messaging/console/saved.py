@@ -17,7 +17,7 @@ def of(user: User) -> "QuerySet[SavedView]":
 def save(*, user: User, name: str, query: str) -> None:
     """Keep a filter; one of the same name is replaced. Without a name, or one too many, nothing is kept."""
     named = name.strip()[:_NAME_CHARACTERS_MAX]
-    if not named or len(query) > _QUERY_CHARACTERS_MAX:
+    if not named or "\x00" in named or len(query) > _QUERY_CHARACTERS_MAX:
         return
     mine = SavedView.objects.filter(user=user)
     if mine.filter(name=named).exists() or mine.count() < _VIEWS_MAX:

@@ -123,7 +123,9 @@ def _of_contacts(text: str, user: User, veil: Veil) -> Iterator[Hit]:
                 url = _page("messaging_conversation", latest.pk)
                 detail = f"{shown}; the latest conversation, of {latest.last_message_at:%Y-%m-%d %H:%M} UTC"
             else:
-                asked = {"tenant": str(contact.tenant_id), "peer": contact.phone or contact.user_id}
+                # What was typed: a user id must not put the number into the address.
+                peer = contact.user_id if phone.is_user_id(text) else contact.phone
+                asked = {"tenant": str(contact.tenant_id), "peer": peer}
                 url = f"{reverse('admin:messaging_message_changelist')}?{urlencode(asked)}"
                 detail = f"{shown}; the messages, outside of conversations"
             yield Hit("contact", f"{contact.tenant.name}: {contact.name or shown}", detail, url)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import Model
 from django.utils import timezone
 
 from gosend.lib import phone
@@ -74,7 +75,7 @@ def tell(message: Message, *, veil: Veil) -> Story:
     return Story(
         meaning=words.status(message.status),
         steps=_steps(message, veil),
-        trouble=trouble_of(message.error),
+        trouble=trouble_of(message.error, veil=veil, record=message),
         price=words.price(message.pricing),
         webhooks=_webhooks(message, veil),
         idempotency_key=answer.values_list("key", flat=True).first() or "",
@@ -83,8 +84,8 @@ def tell(message: Message, *, veil: Veil) -> Story:
     )
 
 
-def trouble_of(error: Any) -> Trouble | None:
-    """A stored error in words; what an older row lacks is looked up by its code."""
+def trouble_of(error: Any, *, veil: Veil, record: Model) -> Trouble | None:
+    """A stored error in words, on a page about `record`; what an older row lacks its code tells."""
     if not isinstance(error, dict) or not error:
         return None
     code = error.get("code")
@@ -94,8 +95,8 @@ def trouble_of(error: Any) -> Trouble | None:
     said = [part for part in (message, details) if part and part != title]
     return Trouble(
         code="" if code is None else str(code),
-        title=title,
-        details="; ".join(dict.fromkeys(said)),
+        title=veil.within(title, record=record),
+        details=veil.within("; ".join(dict.fromkeys(said)), record=record),
         cure=str(error.get("cure") or rule.cure),
         trace=str(error.get("fbtrace_id") or ""),
     )
@@ -108,7 +109,7 @@ def _steps(message: Message, veil: Veil) -> list[Step]:
         if report.created_at - report.occurred_at > _LATE:
             notes.append(f"arrived here at {report.created_at:%Y-%m-%d %H:%M:%S}, late")
         for error in report.raw.get("errors") or [] if isinstance(report.raw, dict) else []:
-            said = trouble_of(errors.from_status(error))
+            said = trouble_of(errors.from_status(error), veil=veil, record=message)
             if said is not None:
                 notes.append(f"{said.code} {said.title}: {said.cure}")
         raw = _masked(message, veil, report.raw)

@@ -60,6 +60,31 @@ def test_a_password_alone_opens_no_page(person: User, client: Client) -> None:
         assert (answer.status_code, answer["Location"]) == (302, f"{GATE}?next={page}")
 
 
+def test_the_way_back_keeps_the_filter(person: User, client: Client) -> None:
+    sign(client)
+
+    answer = client.get("/console/messaging/message/?status=failed&peer=1%2B1", follow=True)
+
+    assert answer.context["next"] == "/console/messaging/message/?status=failed&peer=1%2B1"
+
+
+def test_each_session_enrols_with_a_secret_of_its_own(person: User) -> None:
+    """Who had the first password and looked at the QR code does not know what its owner enrols with."""
+    looked, owner = Client(), Client()
+    shown = []
+    for client in (looked, owner, owner):
+        sign(client)
+        client.get(GATE)
+        shown.append(Authenticator.objects.get().bin_key)
+
+    refused = looked.post(GATE, {"code": f"{totp(shown[0]):06d}"})
+    codes = enrol(owner)
+
+    assert shown[0] != shown[1] == shown[2]
+    assert refused.status_code == 200
+    assert len(codes) == 10
+
+
 def test_enrolling_opens_the_console_and_shows_recovery_codes_once(person: User, client: Client) -> None:
     sign(client)
     page = client.get(GATE).content.decode()
@@ -113,10 +138,14 @@ def test_an_operator_resets_a_lost_second_factor(person: User, client: Client) -
     enrol(client)
     colleague = User.objects.create_user("lost", is_staff=True)
     factories.AuthenticatorFactory.create(user=colleague)
+    stolen = Client()
+    stolen.force_login(colleague)
 
     client.post(reverse("admin:accounts_user_act_reset", args=[colleague.pk]), {"reason": "phone lost"})
 
     assert not Authenticator.objects.filter(user=colleague).exists()
+    assert stolen.get(GATE)["Location"].startswith("/console/login/")
+    assert client.get("/console/").status_code == 200
     last = AuditEvent.objects.latest("id")
     assert (last.action, last.subject_id, last.reason) == (
         "user.second_factor_reset", str(colleague.pk), "phone lost",
@@ -135,6 +164,20 @@ def test_guessing_is_stopped_for_one_address_and_the_owner_still_gets_in(person:
     assert "Too many attempts" in refused.content.decode()
     assert admitted.status_code == 302
     assert actions() == ["user.sign_in_failed"] * 5 + ["user.sign_in_throttled", "user.signed_in"]
+
+
+def test_a_change_of_ones_own_password_is_on_record(person: User, client: Client) -> None:
+    sign(client)
+    enrol(client)
+    page = reverse("admin:password_change")
+    new = "another long password"
+
+    wrong = client.post(page, {"old_password": "wrong", "new_password1": new, "new_password2": new})
+    right = client.post(page, {"old_password": PASSWORD, "new_password1": new, "new_password2": new})
+
+    assert (wrong.status_code, right.status_code) == (200, 302)
+    assert actions().count("user.password_changed") == 1
+    assert Client().get(page)["Location"].startswith("/console/login/")
 
 
 def test_the_wait_ends(person: User, client: Client) -> None:

@@ -47,6 +47,15 @@ def form(acme: Party, **more: str) -> dict[str, str]:
     }
 
 
+def test_a_tenant_without_a_default_customer_is_told_the_cure(operator: Client, acme: Party) -> None:
+    acme.tenant.customers.update(is_default=False)
+
+    (found,) = operator.post(reverse(URL), form(acme)).context["done"].findings
+
+    assert (found.name, found.state) == ("customer", "failed")
+    assert "default" in found.cure
+
+
 def test_each_step_is_asked_of_meta_and_explained(operator: Client, acme: Party, meta: SandboxServer) -> None:
     answer = operator.post(reverse(URL), form(acme))
 

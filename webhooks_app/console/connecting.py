@@ -16,6 +16,9 @@ from webhooks_app import numbers as lines
 
 # What must be right before a number is connected; the rest may be mended afterwards.
 _NEEDED = frozenset({"token", "account", "number"})
+_NO_CUSTOMER = Finding(
+    "customer", "The tenant has no default customer.", "failed", "Mark one of its customers as the default."
+)
 
 
 def _pin(*, is_required: bool) -> forms.RegexField:
@@ -61,9 +64,11 @@ def connect(row: None, data: Mapping[str, Any]) -> Done:
     """Nothing is kept unless the token, the account and the number are what they should be."""
     tenant, waba_id, number_id = data["tenant"], data["waba_id"], data["phone_number_id"]
     account = BusinessAccount.objects.filter(waba_id=waba_id).first()
-    account = account or BusinessAccount(
-        tenant=tenant, waba_id=waba_id, customer=Customer.objects.get(tenant=tenant, is_default=True)
-    )
+    if account is None:
+        customer = Customer.objects.filter(tenant=tenant, is_default=True).first()
+        if customer is None:
+            return _refused([_NO_CUSTOMER])
+        account = BusinessAccount(tenant=tenant, waba_id=waba_id, customer=customer)
     known = PhoneNumber.objects.filter(phone_number_id=number_id).first()
     if strange := _belongs_elsewhere(account, known, tenant):
         return _refused([strange])

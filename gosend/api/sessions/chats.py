@@ -52,7 +52,9 @@ class ChatList(SessionView):
 
     @extend_schema(
         operation_id="sessions.chats.list",
-        summary="List chats, the latest exchange first",
+        summary="List chats, the one begun latest first",
+        description="By when each chat's latest conversation began: one that goes on keeps its place, and"
+        " `lastMessageAt` says when the last message came.",
         tags=["Chats"],
         parameters=[bodies.SESSION, *bodies.PAGING],
         responses=bodies.answers({200: ChatPage}, 400, 404),
@@ -96,9 +98,8 @@ class ChatRead(SessionView):
         responses=bodies.answers({200: ReadResult}, 400, 404, 409, 413, 415, 422, 503),
     )
     def post(self, request: TenantRequest, session_id: str, chat_id: str) -> Response:
-        message = _latest(session_of(request, session_id), chat_id)
-        if message is not None:
-            receipts.mark_read(message=message, environment=request.api_key.environment)
+        exchanged = of_chat(session_of(request, session_id), chat_id)
+        message = receipts.mark_all_read(messages=exchanged, environment=request.api_key.environment)
         if request.once is not None:
             idempotency.claim(request.once)
         read = ReadResult(
@@ -130,7 +131,7 @@ class ChatPresence(SessionView):
             raise errors.InvalidField(
                 "state must be composing, recording or paused", details={"field": "state"}
             )
-        message = _latest(session_of(request, session_id), chat_id)
+        message = receipts.latest_of(of_chat(session_of(request, session_id), chat_id))
         if state != "composing":
             return Response(
                 status=204, headers={"Warning": f'299 - "{state} has no effect on the Cloud API"'}
@@ -152,15 +153,6 @@ def of_chat(number: PhoneNumber, chat_id: str) -> "QuerySet[Message]":
         raise errors.NotFound("No chat with this JID in this session")
     return Message.objects.filter(phone_number=number, tenant_id=number.tenant_id).filter(
         peer__in=[name for name in (person.phone, person.user_id) if name]
-    )
-
-
-def _latest(number: PhoneNumber, chat_id: str) -> Message | None:
-    inbound = of_chat(number, chat_id).filter(direction=Message.Direction.INBOUND, wamid__isnull=False)
-    return (
-        inbound.select_related("phone_number__business_account__customer", "phone_number__tenant")
-        .order_by("-pk")
-        .first()
     )
 
 

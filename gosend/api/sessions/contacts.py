@@ -8,6 +8,7 @@ from rest_framework.response import Response
 from gosend.api.sessions import bodies, envelope, jids, pages
 from gosend.api.sessions.view import SessionView, session_of
 from gosend.api.view import TenantRequest
+from messaging import people
 from messaging.models import Contact
 
 
@@ -45,6 +46,7 @@ class ContactList(SessionView):
         rows = Contact.objects.filter(
             business_account_id=number.business_account_id, tenant_id=number.tenant_id
         )
+        rows = people.unmerged(rows)
         return Response(pages.take(request, rows, lambda found: [_contact(one) for one in found]))
 
 

@@ -82,7 +82,8 @@ class ContactList(envelope.WhatomateView):
         rows = people.once_each(tenant=request.tenant, environment=request.api_key.environment)
         if search := request.query_params.get("search", "").strip()[:_MAX_SEARCH]:
             named = Q(name__icontains=search) | Q(entry__name__icontains=search)
-            rows = rows.filter(named | Q(phone__contains=phone.plain(search)))
+            digits = phone.plain(search)  # of "00", how a number begins abroad, nothing is left
+            rows = rows.filter(named | Q(phone__contains=digits) if digits else named)
         if tags := [tag.strip() for tag in request.query_params.get("tags", "").split(",") if tag.strip()]:
             rows = rows.filter(Q(*(("entry__tags__contains", [tag]) for tag in tags), _connector=Q.OR))
         totals = paging.totals(rows, place)

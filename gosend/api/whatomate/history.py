@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from gosend.api.whatomate import message_out
 from messaging.models import Message
 
-# Reactions that are looked through for one page.
+# Reactions that are read for one page, the newest ones.
 _MOST_REACTIONS = 1000
 
 
@@ -55,12 +55,10 @@ def _reactions(messages: Sequence[Message], exchanged: QuerySet[Message]) -> dic
         return {}
     later = exchanged.filter(type="reaction", pk__gt=min(message.pk for message in messages))
     latest: dict[tuple[str, str], dict[str, str]] = {}
-    for row in later.select_related("content").order_by("pk")[:_MOST_REACTIONS]:
-        said = _body(row).get("reaction")
-        if not isinstance(said, dict) or said.get("message_id") not in wamids:
-            continue
-        if row.status == Message.Status.FAILED:
-            continue
+    to_these = later.filter(content__body__reaction__message_id__in=wamids)
+    newest = to_these.exclude(status=Message.Status.FAILED).select_related("content").order_by("-pk")
+    for row in reversed(newest[:_MOST_REACTIONS]):
+        said = _body(row)["reaction"]
         who = "from_user" if row.direction == Message.Direction.OUTBOUND else "from_phone"
         name = "business" if who == "from_user" else row.peer
         latest[said["message_id"], who] = {"emoji": str(said.get("emoji") or ""), who: name}

@@ -8,7 +8,6 @@ from gosend.api import schema
 from gosend.api.view import TenantRequest
 from gosend.api.whatomate import envelope, messages, sends
 from messaging import idempotency, people, receipts
-from messaging.models import Message
 
 
 class Marked(BaseModel):
@@ -52,11 +51,7 @@ class ContactRead(envelope.WhatomateView):
         contact = sends.find_contact(request, contact_id)
         environment = request.api_key.environment
         exchanged = people.messages(tenant=request.tenant, environment=environment, contact=contact)
-        account = "phone_number__business_account__customer"
-        received = exchanged.filter(direction=Message.Direction.INBOUND, wamid__isnull=False)
-        newest = received.select_related(account, "phone_number__tenant").order_by("-pk").first()
-        if newest is not None and newest.read_at is None:
-            receipts.mark_read(message=newest, environment=environment)
+        receipts.mark_all_read(messages=exchanged, environment=environment)
         if request.once is not None:
             idempotency.claim(request.once)
         return envelope.success({"status": "ok"})

@@ -59,7 +59,10 @@ class TemplateSend(forms.FormView):
             catalog.require_approved(number=choice.number, name=held.name, language=held.language)
         words = template_words.read(data)
         file = forms.file_of(data, "header_file")
-        if file is not None and (kind := template_words.header_kind(choice.template)):
+        if file is not None:
+            kind = template_words.header_kind(choice.template)
+            if not kind:
+                raise template_words.no_file_header("header_file")
             template_words.fill(choice.template, template_words.read(data, media_id="0"))
             media_id = forms.upload(request, file, number=choice.number, kind=kind.lower())
             named = {"header_media_filename": file.name or "", **data}

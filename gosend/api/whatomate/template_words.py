@@ -69,6 +69,13 @@ def header_kind(template: Template) -> str:
     return kind if kind in _FILES else ""
 
 
+def no_file_header(field: str) -> errors.InvalidField:
+    return errors.InvalidField(
+        f"{field} has no place in the template: its header is no image, video or document",
+        details={"field": field},
+    )
+
+
 def _kind(part: Any) -> str:
     return str(part.get("type", "")).upper() if isinstance(part, dict) else ""
 
@@ -140,7 +147,10 @@ def _header(known: Sequence[dict[str, Any]], names: Sequence[str], words: Words)
         if kind == "DOCUMENT" and words.filename:
             file["filename"] = words.filename
         yield {"type": "header", "parameters": [{"type": kind.lower(), kind.lower(): file}]}
-    elif names:
+        return
+    if words.media_id or words.media_url:
+        raise no_file_header("header_media_id" if words.media_id else "header_media_url")
+    if names:
         yield {
             "type": "header",
             "parameters": _texts(names, _filled(names, words.header, words.body)),

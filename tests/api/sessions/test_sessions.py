@@ -7,10 +7,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts import keys
 from accounts.models import PhoneNumber
-from messaging import deliver
+from messaging import deliver, merges
 from messaging.models import Message
 from tests import factories
 from tests.api.sessions.conftest import TO, Call, caller, key_of, said
@@ -169,6 +170,34 @@ def test_pages_follow_their_cursor_and_cost_the_same(
 def test_contacts_are_listed(call: Call, session: str, inbound: Message) -> None:
     contact = said(call("GET", f"{session}/contacts"))["data"][0]
     assert (contact["jid"], contact["phone"], contact["name"]) == (TO, "5491140123456", "Ana")
+
+
+def test_what_became_part_of_another_contact_is_not_listed(
+    call: Call, session: str, number: PhoneNumber, inbound: Message
+) -> None:
+    account = number.business_account
+    by_phone = factories.ContactFactory.create(
+        tenant=number.tenant, business_account=account, phone="628123456789", user_id=""
+    )
+    by_id = factories.ContactFactory.create(
+        tenant=number.tenant, business_account=account, phone="", user_id="ID.1"
+    )
+
+    merges.meet(account=account, phone=by_phone.phone, user_id=by_id.user_id)
+
+    listed = said(call("GET", f"{session}/contacts"))["data"]
+    assert [(one["phone"], one["userId"]) for one in listed] == [
+        ("628123456789", "ID.1"), ("5491140123456", None),
+    ]  # fmt: skip
+
+
+def test_a_chat_that_is_read_already_is_not_reported_again(
+    call: Call, session: str, inbound: Message, settings: Settings
+) -> None:
+    call("POST", f"{session}/chats/{TO}/read")
+    settings.META_GRAPH_URL = "http://127.0.0.1:1"
+
+    assert call("POST", f"{session}/chats/{TO}/read").status_code == 200
 
 
 def test_a_chat_is_really_marked_as_read(call: Call, session: str, inbound: Message) -> None:

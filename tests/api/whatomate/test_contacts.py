@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.utils import timezone
@@ -209,3 +210,10 @@ def test_accounts_and_the_key_are_shown(ask: Ask, acme: Party) -> None:
 
 def test_a_live_key_sees_no_sandbox(acme: Party) -> None:
     assert asking(mint(acme, "live"))("GET", "accounts")["accounts"] == []
+
+
+@pytest.mark.parametrize("search", ["00", "(00)", "+"])
+def test_a_search_for_no_number_finds_nobody(search: str, ask: Ask, acme: Party) -> None:
+    _person(acme, "5491140123456", name="Juan")
+
+    assert ask("GET", f"contacts?search={quote(search)}")["items"] == []

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
-from gosend.api.whatomate import uuids
+from gosend.api.whatomate import history, uuids
 from messaging.models import Contact, Message
 from tests import factories
 from tests.api.whatomate.conftest import Ask, asking, mint
@@ -90,6 +90,25 @@ def test_cursors_go_both_ways(ask: Ask, contact_id: str, person: Contact, acme: 
     assert [page["has_more"] for page in (before, after, oldest)] == [True, True, False]
     assert ask("GET", f"{path}&before=nonsense", status=400)["details"]["field"] == "before"
     assert ask("GET", f"{path}&after={contact_id}", status=400)["details"]["field"] == "after"
+
+
+def test_the_latest_reaction_counts_however_many_others_came_between(
+    ask: Ask, contact_id: str, person: Contact, acme: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "_MOST_REACTIONS", 2)
+    first, other = _exchange(person, acme, 2)
+    wamids = [message.wamid for message in Message.objects.order_by("pk")]
+    for wamid, emoji in ((wamids[0], "👍"), (wamids[1], "🎉"), (wamids[1], "❤"), (wamids[0], "")):
+        reaction = factories.MessageFactory.create(
+            phone_number=acme.number, contact=person, direction="inbound", status="received", type="reaction"
+        )
+        said = {"message_id": wamid, "emoji": emoji}
+        factories.MessageContentFactory.create(message=reaction, body={"type": "reaction", "reaction": said})
+
+    shown = [ask("GET", f"contacts/{contact_id}/messages?limit=1&page={page}") for page in (1, 2)]
+
+    assert [page["items"][0]["id"] for page in shown] == [other, first]
+    assert [[one["emoji"] for one in page["items"][0]["reactions"]] for page in shown] == [["❤"], []]
 
 
 def test_reading_changes_nothing(ask: Ask, contact_id: str, person: Contact, acme: Party) -> None:

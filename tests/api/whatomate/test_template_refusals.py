@@ -66,6 +66,26 @@ from tests.conftest import Party
             404,
             "No WhatsApp account called 'Nobody' in this project",
         ),
+        (
+            {
+                "template_name": "order_confirmation",
+                "phone_number": PHONE,
+                "template_params": {"1": "a", "2": "b"},
+                "header_media_url": "https://files.example.com/a.png",
+            },
+            400,
+            "header_media_url has no place in the template: its header is no image, video or document",
+        ),
+        (
+            {
+                "template_name": "order_confirmation",
+                "phone_number": PHONE,
+                "template_params": {"1": "a", "2": "b"},
+                "header_media_id": "1234",
+            },
+            400,
+            "header_media_id has no place in the template: its header is no image, video or document",
+        ),
     ],
 )
 def test_what_a_template_lacks_is_said(

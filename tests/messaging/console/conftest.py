@@ -1,5 +1,6 @@
 """Support of acme's, signed in, and a message of acme's with a story."""
 
+import base64
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -14,6 +15,9 @@ from tests import factories
 from tests.conftest import Party
 
 PHONE = "5491140123456"
+# As Meta makes them: the number, and what tells it from others, in base64.
+_WAMID = b"\x1c\x18\r" + PHONE.encode() + b"\x15\x02\x00\x11\x18\x12" + b"8DF0A1B2C3D4E5F6A7\x00"
+WAMID = f"wamid.{base64.b64encode(_WAMID).decode()}"
 
 
 def sign_in(role: str, party: Party | None = None) -> Client:
@@ -47,7 +51,7 @@ def told(acme: Party) -> Told:
         conversation=conversation,
         api_key=acme.key,
         status="failed",
-        wamid="wamid.HBgNtold",
+        wamid=WAMID,
         request_id="req_0123456789abcdef",
         error={"code": 131026, "title": "Message undeliverable", "details": ""},
         failed_at=now + timedelta(seconds=2),

@@ -11,11 +11,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts import roles
-from messaging.console import chat
+from accounts.models import AuditEvent
+from messaging.console import chat, conversation_page
+from messaging.console.masking import Veil
 from messaging.models import Conversation, Message
 from tests import factories
 from tests.conftest import Party
 from tests.messaging.console.conftest import PHONE, Told, sign_in
+
+OPEN = Veil(is_lifted=True, revealed=frozenset())
 
 
 def page(conversation: Conversation | None) -> str:
@@ -88,9 +92,9 @@ def test_a_chat_is_read_page_by_page(told: Told, monkeypatch: pytest.MonkeyPatch
     conversation = told.message.conversation
     assert conversation
 
-    newest = chat.read(conversation, before=None, after=None)
-    older = chat.read(conversation, before=newest.older, after=None)
-    again = chat.read(conversation, before=None, after=older.newer)
+    newest = chat.read(conversation, before=None, after=None, veil=OPEN)
+    older = chat.read(conversation, before=newest.older, after=None, veil=OPEN)
+    again = chat.read(conversation, before=None, after=older.newer, veil=OPEN)
 
     assert [line.bubble.text for line in newest.lines] == ["line 2", "line 3"]
     assert [line.bubble.text for line in older.lines] == ["line 0", "line 1"]
@@ -124,6 +128,8 @@ def test_a_file_is_shown_to_who_may_see_it_and_never_run(
     assert answer["Content-Disposition"].startswith(way)
     assert (answer["Content-Type"], answer["X-Content-Type-Options"]) == (kind, "nosniff")
     assert refused.status_code == 404
+    (row,) = AuditEvent.objects.filter(action="file.opened")
+    assert (row.actor, row.subject_id, row.tenant_id) == ("support", str(file.pk), told.party.tenant.pk)
 
 
 def test_a_list_of_conversations_and_contacts_finds_by_number(told: Told) -> None:
@@ -146,4 +152,52 @@ def test_a_contacts_page_reveals_for_a_reason(told: Told) -> None:
     client.post(reverse("admin:messaging_contact_reveal", args=[contact.pk]), {"reason": "ticket 4711"})
 
     assert PHONE not in masked
+    assert AuditEvent.objects.get(action="contact.viewed").subject_id == str(contact.pk)
     assert PHONE in client.get(url).content.decode()
+
+
+@pytest.mark.parametrize(
+    "lookup",
+    [
+        "phone__startswith=54911",
+        "phone__gte=5",
+        "user_id__contains=A",
+        "phone__regex=(",
+        "tenant__id=%00",
+    ],
+)
+def test_a_list_answers_no_question_about_what_it_masks(lookup: str, told: Told) -> None:
+    """Or a number is read out digit by digit, without a reveal."""
+    contacts = reverse("admin:messaging_contact_changelist")
+
+    answer = sign_in(roles.SUPPORT, told.party).get(f"{contacts}?{lookup}")
+
+    assert answer.status_code == 400
+
+
+def test_a_list_is_filtered_by_what_it_offers(told: Told) -> None:
+    client = sign_in(roles.OPERATOR, told.party)
+    account, tenant = told.party.number.business_account, told.party.tenant
+    for page, query in (
+        ("accounts_businessaccount", "status__exact=active&is_sandbox__exact=0"),
+        ("accounts_apikey", f"tenant__id__exact={tenant.pk}&environment__exact=test"),
+        ("accounts_user", "groups__id__exact=1&is_staff__exact=1"),
+        ("accounts_user", "groups__isnull=True"),
+        ("messaging_contact", f"id__exact={account.pk}"),
+    ):
+        assert client.get(f"{reverse(f'admin:{page}_changelist')}?{query}").status_code == 200, page
+
+
+def test_a_search_finds_a_persons_own_rows_however_many_others_know_the_number(
+    told: Told, globex: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversation_page, "_CONTACTS_MAX", 1)
+    later = factories.ContactFactory.create(
+        tenant=globex.tenant, business_account=globex.number.business_account, phone=PHONE
+    )
+    factories.ConversationFactory.create(phone_number=globex.number, contact=later)
+    client = sign_in(roles.SUPPORT, globex)
+
+    for name in ("conversation", "contact"):
+        answer = client.get(reverse(f"admin:messaging_{name}_changelist"), {"q": PHONE})
+        assert [row.tenant_id for row in answer.context["cl"].result_list] == [globex.tenant.pk], name

@@ -10,7 +10,7 @@ from accounts.models import AuditEvent
 from messaging.console import masking
 from tests import factories
 from tests.conftest import Party
-from tests.messaging.console.conftest import PHONE, Told, sign_in
+from tests.messaging.console.conftest import PHONE, WAMID, Told, sign_in
 from webhooks_app.models import Attempt
 
 
@@ -24,7 +24,7 @@ def test_the_story_is_told(told: Told) -> None:
     for part in (
         "Failed", "131026", "Message undeliverable",
         "What to do:", "req_0123456789abcdef", "order-17",
-        "wamid.HBgNtold", "message.failed", "hooks.example.com", "no such customer", "Native",
+        WAMID[-8:], "message.failed", "hooks.example.com", "no such customer", "Native",
         "Hola", "1 time",
     ):  # fmt: skip
         assert part in html, part
@@ -54,10 +54,42 @@ def test_the_number_is_nowhere_until_it_is_revealed_for_a_reason(told: Told) -> 
     shown = client.get(page(told)).content.decode()
 
     assert [PHONE in html for html in (masked, still, shown)] == [False, False, True]
+    assert [WAMID in html for html in (masked, still, shown)] == [False, False, True]
     (row,) = AuditEvent.objects.filter(action="message.revealed")
     assert (row.actor, row.subject_id, row.reason) == ("support", str(told.message.pk), "ticket 4711")
     assert AuditEvent.objects.filter(action="message.viewed").count() == 3
     assert PHONE not in str(list(AuditEvent.objects.values()))
+
+
+def test_a_reason_with_what_no_text_holds_reveals_nothing(told: Told) -> None:
+    client = sign_in(roles.SUPPORT, told.party)
+    reveal = reverse("admin:messaging_message_reveal", args=[told.message.pk])
+
+    answer = client.post(reveal, {"reason": "ticket \x00 4711"})
+
+    assert answer.status_code == 302
+    assert PHONE not in client.get(page(told)).content.decode()
+
+
+def test_numbers_in_whatsapps_words_and_in_errors_are_masked(told: Told) -> None:
+    """Also ones that nobody knows, such as the number that a customer changed to."""
+    new, words = "5491199990000", f"User Juan changed from {PHONE} to 5491199990000"
+    told.message.type = "system"
+    told.message.error = {"code": 131026, "title": f"No {new}", "message": f"{new} is unknown", "details": ""}
+    told.message.save()
+    content = told.message.content
+    content.body = {"type": "system", "system": {"body": words, "type": "user_changed_number", "wa_id": new}}
+    content.save()
+    assert told.message.conversation
+    chat = reverse("admin:messaging_conversation_change", args=[told.message.conversation.pk])
+    log = reverse("admin:messaging_message_changelist")
+    support, operator = sign_in(roles.SUPPORT, told.party), sign_in(roles.OPERATOR, told.party)
+
+    for url in (page(told), chat, log):
+        masked, shown = (client.get(url).content.decode() for client in (support, operator))
+        assert new not in masked, url
+        assert PHONE not in masked, url
+        assert new in shown, url
 
 
 def test_what_was_revealed_is_hidden_again(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from messaging.console.masking import Veil
 from messaging.models import Message, SavedView
 from tests import factories
 from tests.conftest import Party
-from tests.messaging.console.conftest import PHONE, Told, sign_in
+from tests.messaging.console.conftest import PHONE, WAMID, Told, sign_in
 
 LOG = "/console/messaging/message/"
 
@@ -182,6 +182,20 @@ def test_a_view_is_saved_for_its_owner_only(told: Told) -> None:
     assert SavedView.objects.count() == 0
 
 
+def test_what_is_no_number_or_no_text_is_refused_and_no_fault(told: Told) -> None:
+    client = sign_in(roles.SUPPORT, told.party)
+
+    answers = [
+        client.get(LOG, {"tenant": "²"}),
+        client.get(LOG, {"number": "²"}),
+        client.post(f"{LOG}export/", {"tenant": "²"}),
+        client.post(f"{LOG}views/", {"name": "a\x00b", "status": "failed"}),
+    ]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 302, 302]
+    assert not SavedView.objects.exists()
+
+
 def test_an_export_is_written_row_by_row_masked_and_on_record(told: Told) -> None:
     told.party.tenant.name = "=HYPERLINK(1)"
     told.party.tenant.save()
@@ -194,7 +208,7 @@ def test_an_export_is_written_row_by_row_masked_and_on_record(told: Told) -> Non
     assert "'=HYPERLINK(1)" in row
     assert "54911•••3456" in row
     assert "131026,Message undeliverable" in row
-    assert (PHONE in text, rest) == (False, "")
+    assert (PHONE in text, WAMID in text, rest) == (False, False, "")
     event = AuditEvent.objects.get(action="message.exported")
     assert event.details["filter"] == {"status": "failed", "peer": "54911•••3456"}
 

@@ -7,13 +7,14 @@ from django.urls import reverse
 from accounts import roles
 from accounts.models import User
 from messaging.console import search
+from tests import factories
 from tests.conftest import Party
-from tests.messaging.console.conftest import PHONE, Told, sign_in
+from tests.messaging.console.conftest import PHONE, WAMID, Told, sign_in
 
 FIND = "/console/messaging/message/find/"
 
 
-@pytest.mark.parametrize("term", ["wamid.HBgNtold", "req_0123456789abcdef", " wamid.HBgNtold "])
+@pytest.mark.parametrize("term", [WAMID, "req_0123456789abcdef", f" {WAMID} "])
 def test_a_single_hit_is_opened_at_once(term: str, told: Told) -> None:
     answer = sign_in(roles.SUPPORT, told.party).get(FIND, {"q": term})
 
@@ -33,7 +34,7 @@ def test_our_id_a_number_and_a_tenant_are_found(told: Told) -> None:
     assert by_tenant["Location"].endswith(f"/accounts/tenant/{told.party.tenant.pk}/change/")
 
 
-@pytest.mark.parametrize("term", ["wamid.HBgNtold", "req_0123456789abcdef", PHONE, "Acme"])
+@pytest.mark.parametrize("term", [WAMID, "req_0123456789abcdef", PHONE, "Acme"])
 def test_what_belongs_to_another_tenant_is_not_found(term: str, told: Told, globex: Party) -> None:
     answer = sign_in(roles.SUPPORT, globex).get(FIND, {"q": term})
 
@@ -67,3 +68,15 @@ def test_no_search_reads_a_table_through(term: str, sees_all: bool, told: Told) 
         assert not [name for name in large if f"Seq Scan on {name}" in plan], plan
         assert "Limit" in plan
         assert "Index Cond" in plan, plan
+
+
+def test_a_search_by_user_id_puts_no_number_into_the_address(told: Told) -> None:
+    account = told.party.number.business_account
+    factories.ContactFactory.create(
+        tenant=told.party.tenant, business_account=account, phone="5491150000001", user_id="AR.abc123"
+    )
+
+    answer = sign_in(roles.SUPPORT, told.party).get(FIND, {"q": "AR.abc123"})
+
+    assert "peer=AR.abc123" in answer["Location"]
+    assert "5491150000001" not in answer["Location"]
