@@ -53,6 +53,7 @@ def test_the_trail_is_found_by_each_meaning(operator: Client, term: str) -> None
     assert shown == [str(wanted.pk)]
 
 
+@pytest.mark.django_db
 def test_who_has_some_tenants_sees_their_deliveries_alone(client: Client) -> None:
     mine, other = factories.DeliveryFactory.create_batch(2)
     user = User.objects.create(username="some", is_staff=True)

@@ -221,3 +221,29 @@ class SavedViewFactory(DjangoModelFactory[messaging.SavedView]):
     user = factory.SubFactory(UserFactory)
     name = factory.Sequence(lambda n: f"View {n}")
     query = "status=failed"
+
+
+class _TallyFactory(DjangoModelFactory[Any]):
+    class Meta:
+        abstract = True
+
+    phone_number = factory.SubFactory(PhoneNumberFactory)
+    tenant = factory.SelfAttribute("phone_number.tenant")
+    day = LONG_AGO.date()
+    direction = messaging.Message.Direction.OUTBOUND
+    type = "text"
+    status = messaging.Message.Status.SENT
+
+
+class MessageTallyFactory(_TallyFactory):
+    class Meta:
+        model = messaging.MessageTally
+
+    count = 1
+
+
+class MessageTallyChangeFactory(_TallyFactory):
+    class Meta:
+        model = messaging.MessageTallyChange
+
+    delta = 1
