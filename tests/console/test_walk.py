@@ -15,7 +15,7 @@ from accounts import roles
 from tests import factories
 from tests.console.conftest import Staff
 
-# The most that any page may ask the database; the home page draws its charts from so many.
+# The most that any page may ask the database.
 QUERIES_MAX = 25
 # Tables that grow without end: whatever reads them names a row or says how many.
 LARGE = (
