@@ -12,6 +12,8 @@ from accounts import roles
 from accounts.models import Grant, User
 from tests import factories
 
+pytestmark = pytest.mark.django_db
+
 
 def _rows(client: Client, url: str) -> tuple[list[str], list[str]]:
     """What a list shows, by the addresses its rows lead to, and the statements that it took."""
@@ -60,7 +62,7 @@ def test_who_has_some_tenants_sees_their_deliveries_alone(client: Client) -> Non
     user.groups.add(Group.objects.get(name=roles.SUPPORT))
     Grant.objects.create(user=user, tenant=mine.tenant)
     client.force_login(user)
-    event, _ = (factories.AttemptFactory.create(delivery=one) for one in (mine, other))
+    attempt, _ = (factories.AttemptFactory.create(delivery=one) for one in (mine, other))
 
     assert _rows(client, "/console/webhooks_app/delivery/")[0] == [str(mine.pk)]
-    assert _rows(client, "/console/webhooks_app/attempt/")[0] == [str(event.pk)]
+    assert _rows(client, "/console/webhooks_app/attempt/")[0] == [str(attempt.pk)]

@@ -19,7 +19,7 @@ from tests import factories
 from tests.console.addresses import patterns
 from tests.console.conftest import Staff
 
-# The most that any page may ask the database; the home page draws its charts from so many.
+# The most that any page may ask the database.
 QUERIES_MAX = 25
 # Tables that grow without end: whatever reads them names a row or says how many.
 LARGE = (
