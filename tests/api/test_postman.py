@@ -66,7 +66,7 @@ def test_the_key_is_sent_as_the_api_wants_it(made: Item) -> None:
 def test_a_bearer_token_is_sent_as_one() -> None:
     document = {
         "info": {"title": "T", "version": "1"},
-        "paths": {"/x": {"get": {"summary": "X"}}},
+        "paths": {"/x": {"get": {"summary": "X", "security": [{"Key": []}]}}},
         "components": {"securitySchemes": {"Key": {"type": "http", "scheme": "bearer"}}},
     }
 
