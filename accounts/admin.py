@@ -83,7 +83,7 @@ class _AccountForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at
 
 def _reset(row: User, data: Mapping[str, Any]) -> Done:
     second_factor.reset(row)
-    return Done("Reset: the next page they open asks them to set up a second factor.")
+    return Done("Reset: they sign in again, and set up a second factor.")
 
 
 @admin.register(User)
@@ -130,6 +130,15 @@ admin.site.register(ApiKey, ApiKeyAdmin)
 @admin.register(Member)
 class MemberAdmin(TenantRecordAdmin):
     when_empty = "Nobody yet. Add the people of a tenant, so that it is known whom to ask."
+    fieldsets = [
+        (
+            None,
+            {
+                "fields": ["user", "tenant", "role"],
+                "description": "Whom to ask about a tenant, as what. It opens nothing: grants and groups do.",
+            },
+        )
+    ]
     ordering = ["-id"]
     list_display = ["user", "tenant", "role"]
     list_select_related = ["user", "tenant"]

@@ -92,7 +92,7 @@ class Tenant(models.Model):
 
 
 class Member(models.Model):
-    """A user's place in a tenant."""
+    """Whom to ask about a tenant, and as what; the role opens nothing, Grant and the groups do."""
 
     class Role(models.TextChoices):
         OWNER = "owner"

@@ -121,3 +121,16 @@ def test_the_menu_leads_to_all_that_a_role_may_see_and_nowhere_else(role: str, s
     }
     assert set(links) == lists | {reverse("admin:index")}
     assert len(links) == len(set(links))
+
+
+def test_a_panel_leads_nobody_to_what_they_may_not_see(staff: Staff) -> None:
+    page = reverse("admin:accounts_tenant_change", args=[factories.TenantFactory.create().pk])
+
+    operator, support = (staff(role).get(page).content.decode() for role in (roles.OPERATOR, roles.SUPPORT))
+
+    assert "Make a key" in operator
+    assert "apikey" not in support
+
+
+def test_a_members_page_says_that_it_opens_nothing(operator: Client) -> None:
+    assert "It opens nothing" in operator.get(reverse("admin:accounts_member_add")).content.decode()
