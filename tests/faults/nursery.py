@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -58,10 +59,18 @@ class Nursery:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
 
-    def close(self) -> None:
+    def bury(self) -> None:
+        """End all children, and wait until they are gone: the next ones must not meet them."""
         for pid in self.pids:
             self.signal(pid, signal.SIGCONT)
             self.signal(pid, signal.SIGKILL)
+        deadline = time.monotonic() + 20
+        while any(self.lives(pid) for pid in self.pids) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.pids.clear()
+
+    def close(self) -> None:
+        self.bury()
         self._process.kill()
         self._process.wait(10)
         for pipe in (self._process.stdin, self._process.stdout):

@@ -82,13 +82,13 @@ class Proxy:
     upstream: int
     plan: Plan = lambda _request: PASS
     requests: list[Request] = field(default_factory=list)
+    port: int = 0
 
     def __post_init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._thread.start()
         self._server: asyncio.Server | None = None
-        self.port = 0
         self.listen()
 
     def listen(self) -> None:

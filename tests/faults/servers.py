@@ -4,13 +4,14 @@
 import contextlib
 import os
 import pwd
+import random
 import re
 import shutil
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,6 +30,15 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
+
+
+def quiet_port(*, taken: Collection[int]) -> int:
+    """A free port that no outgoing connection gets, so that it is free again after a restart."""
+    while True:
+        port = random.randrange(20_000, 30_000)
+        if port not in taken:
+            with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+                return port
 
 
 def wait_until(condition: Callable[[], bool], *, seconds: float, what: str, every: float = 0.05) -> None:

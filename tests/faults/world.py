@@ -61,10 +61,30 @@ class Ground:
     tenants: list[Tenant] = field(default_factory=list)
     # Where the logs of every world are left; nowhere by default.
     logs: Path | None = None
+    _ports: dict[str, int] = field(default_factory=dict)
+    _kept: tuple[Mapping[str, str], Nursery] | None = None
 
     @property
     def template(self) -> Path:
         return self.base / "template" / "data"
+
+    def port(self, name: str) -> int:
+        """The same for every world, so that all have the same environment."""
+        if name not in self._ports:
+            self._ports[name] = servers.quiet_port(taken=self._ports.values())
+        return self._ports[name]
+
+    def nursery(self, environment: Mapping[str, str]) -> Nursery:
+        """One that has everything imported: the last world's, where it had the same settings."""
+        if self._kept is None or self._kept[0] != environment:
+            self.close()
+            self._kept = environment, Nursery(environment=environment, log=self.base / "nursery.log")
+        return self._kept[1]
+
+    def close(self) -> None:
+        if self._kept is not None:
+            self._kept[1].close()
+            self._kept = None
 
 
 @contextlib.contextmanager
@@ -77,7 +97,8 @@ def ground(*, logs: Path | None = None) -> Iterator[Ground]:
         kept = {"SECRET_KEY": secrets.token_hex(32), "ENCRYPTION_KEYS": ring, "FAULTS_APP_SECRET": APP_SECRET}
         made = Ground(base, kept, servers.postgres_programs(base), logs=logs)
         _make_template(made)
-        yield made
+        with contextlib.closing(made):
+            yield made
     finally:
         shutil.rmtree(base, ignore_errors=True)
 
@@ -126,11 +147,11 @@ class World:
         self.home = Path(tempfile.mkdtemp(prefix="world-", dir=made.base))
         servers.reach_directory(self.home)
         self.acme, self.globex = made.tenants
-        self.postgres = Postgres(made.programs, self.home / "postgres")
-        self.redis = Redis(self.home)
+        self.postgres = Postgres(made.programs, self.home / "postgres", made.port("postgres"))
+        self.redis = Redis(self.home, made.port("redis"))
         self.receiver = Receiver()
         self.post_office = PostOffice(door=lambda: (self.webs[0].port, DOOR))
-        self.webs = [Web(servers.free_port(), self.home / f"web-{index}.log") for index in range(webs)]
+        self.webs = [Web(made.port(f"web-{n}"), self.home / f"web-{n}.log") for n in range(webs)]
         self.workers: list[int] = []
         self._wanted, self._has_beat, self._settings = workers, has_beat, dict(settings or {})
         self._redis_port = redis_port
@@ -154,10 +175,10 @@ class World:
         self.postgres.start(must_answer=False)
         self.redis.start()
         sandbox_port = servers.free_port()
-        self.proxy = Proxy(upstream=sandbox_port)
+        self.proxy = Proxy(upstream=sandbox_port, port=self.ground.port("proxy"))
         self.environment = self._environment()
         wait_until(self.postgres.answers, seconds=servers.START_SECONDS, what="PostgreSQL starts")
-        self.nursery = Nursery(environment=self.environment, log=self.home / "nursery.log")
+        self.nursery = self.ground.nursery(self.environment)
         for web in self.webs:
             web.start(self.environment)
         self.sandbox_url = f"http://127.0.0.1:{sandbox_port}"
@@ -179,7 +200,7 @@ class World:
             "DATABASE_URL": self.postgres.url,
             "REDIS_URL": f"redis://127.0.0.1:{port}/0",
             "DJANGO_SETTINGS_MODULE": "gosend.settings",
-            "VAR_DIR": str(self.home / "var"),
+            "VAR_DIR": str(self.ground.base / "var"),
             "PUBLIC_URL": self.webs[0].url,
             "META_GRAPH_URL": f"http://127.0.0.1:{self.proxy.port}",
             "SANDBOX_URL": f"http://127.0.0.1:{self.proxy.port}",
@@ -197,15 +218,18 @@ class World:
                 stack.callback(self._keep_logs, self.ground.logs / self.home.name)
             stack.callback(self.postgres.stop, how=signal.SIGQUIT)
             stack.callback(self.redis.kill)
-            for name in ("receiver", "post_office", "proxy", "nursery"):
+            for name in ("receiver", "post_office", "proxy"):
                 if found := getattr(self, name, None):
                     stack.callback(found.close)
+            if hasattr(self, "nursery"):
+                stack.callback(self.nursery.bury)
             for web in self.webs:
                 stack.callback(web.stop)
 
     def _keep_logs(self, target: Path) -> None:
         target.mkdir(parents=True)
-        for path in (*self.home.glob("*.log"), *self.home.glob("postgres/*.log")):
+        nursery = self.ground.base / "nursery.log"
+        for path in (nursery, *self.home.glob("*.log"), *self.home.glob("postgres/*.log")):
             shutil.copy(path, target)
 
     # --- Processes --------------------------------------------------------------------------------
