@@ -157,7 +157,7 @@ class Line:
     def _end_late(self, claim: claims.Claim, files: media.Ids | media.NotBrought) -> None:
         """The line has ended: the file is known to the next one, or its try counts."""
         if isinstance(files, media.NotBrought):
-            outcomes.persist(lambda: outcomes.put_off(claim, files))
+            self._put_off(claim, files)
         else:
             outcomes.persist(lambda: claims.hand_back([claim]))
             doorbell.ring("messaging.drain", number_id=self._number.pk)
@@ -174,9 +174,14 @@ class Line:
         if self._linked.pop(message_id, None) is None:
             return
         if isinstance(files, media.NotBrought):
-            outcomes.persist(lambda: outcomes.put_off(draft.claim, files))
+            self._put_off(draft.claim, files)
         else:
             self._flight.start(_commit([draft], {message_id: files}), here=self._here)
+
+    def _put_off(self, claim: claims.Claim, problem: media.NotBrought) -> None:
+        outcomes.persist(lambda: outcomes.put_off(claim, problem))
+        if problem.answer:
+            pacing.heed(self._number, problem.answer)
 
     # --- The end ----------------------------------------------------------------------------------
     def _close(self) -> None:

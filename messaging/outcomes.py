@@ -130,7 +130,7 @@ def _delay(answer: Answer, attempt: int) -> float:
 def put_off(claim: Claim, problem: media.NotBrought) -> None:
     """Nothing of the message went out: back to the queue, or failed when no try would help."""
     with transaction.atomic():
-        Message.objects.select_for_update().only("pk").get(pk=claim.message_id)
+        message = Message.objects.select_for_update().only("pk", "error").get(pk=claim.message_id)
         held = Dispatch.objects.filter(
             message_id=claim.message_id,
             claim_token=claim.token,
@@ -140,6 +140,8 @@ def put_off(claim: Claim, problem: media.NotBrought) -> None:
         tries = held.values_list("claim_count", flat=True).first()
         if tries is None:
             return
+        if not problem.is_like(message.error):
+            tries = 1  # the link's faults are counted by themselves, and Meta's are
         delay = problem.delay(tries)
         if delay is None:
             held.delete()
@@ -147,7 +149,7 @@ def put_off(claim: Claim, problem: media.NotBrought) -> None:
             statuses.advance(message_id=claim.message_id, to=failed, at=timezone.now(), error=problem.error)
         else:
             due_at = Now() + timedelta(seconds=delay)
-            held.update(state=Dispatch.State.QUEUED, due_at=due_at, lease_expires_at=None)
+            held.update(state=Dispatch.State.QUEUED, due_at=due_at, claim_count=tries, lease_expires_at=None)
             statuses.mark(message_id=claim.message_id, to=Message.Status.QUEUED, error=problem.error)
 
 
