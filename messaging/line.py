@@ -13,6 +13,7 @@ from django.db import InterfaceError, OperationalError, connection, connections
 
 from accounts.models import PhoneNumber
 from gosend.lib import doorbell, stop
+from gosend.lib.absence import persist
 from gosend.whatsapp.client import GraphClient
 from messaging import claims, intents, media, outcomes, pacing, pairs, throughput
 from messaging.flight import Flight
@@ -157,9 +158,9 @@ class Line:
     def _end_late(self, claim: claims.Claim, files: media.Ids | media.NotBrought) -> None:
         """The line has ended: the file is known to the next one, or its try counts."""
         if isinstance(files, media.NotBrought):
-            outcomes.persist(lambda: outcomes.put_off(claim, files))
+            self._put_off(claim, files)
         else:
-            outcomes.persist(lambda: claims.hand_back([claim]))
+            persist(lambda: claims.hand_back([claim]))
             doorbell.ring("messaging.drain", number_id=self._number.pk)
 
     def _bring_here(self) -> None:
@@ -174,9 +175,14 @@ class Line:
         if self._linked.pop(message_id, None) is None:
             return
         if isinstance(files, media.NotBrought):
-            outcomes.persist(lambda: outcomes.put_off(draft.claim, files))
+            self._put_off(draft.claim, files)
         else:
             self._flight.start(_commit([draft], {message_id: files}), here=self._here)
+
+    def _put_off(self, claim: claims.Claim, problem: media.NotBrought) -> None:
+        persist(lambda: outcomes.put_off(claim, problem))
+        if problem.answer:
+            pacing.heed(self._number, problem.answer)
 
     # --- The end ----------------------------------------------------------------------------------
     def _close(self) -> None:
@@ -187,7 +193,7 @@ class Line:
             if self._porters:
                 self._porters.shutdown(wait=False, cancel_futures=True)
             if held:
-                outcomes.persist(lambda: claims.hand_back(held))
+                persist(lambda: claims.hand_back(held))
                 self.handed_back += len(held)
         finally:
             while self._flight.in_air or self._answers:
@@ -212,7 +218,7 @@ def _commit(drafts: Sequence[Draft], files: dict[int, media.Ids] | None = None) 
         if _is_connection_lost(error):
             # Whether it was committed nobody knows; but no call was made, so they may go back.
             log.warning("the database went away before %d calls; they are handed back", len(drafts))
-            outcomes.persist(lambda: claims.hand_back([draft.claim for draft in drafts]))
+            persist(lambda: claims.hand_back([draft.claim for draft in drafts]))
             return []
         if len(drafts) == 1:
             # Nothing went out: its claim runs out and it is taken up again, five times at most.

@@ -24,7 +24,7 @@ from gosend.whatsapp import files
 from gosend.whatsapp.client import GraphClient
 from gosend.whatsapp.errors import GraphError, Outcome
 from gosend.whatsapp.links import Link
-from messaging import spool
+from messaging import pacing, spool
 from messaging.models import MediaUpload
 from messaging.spool import Spool
 
@@ -35,9 +35,11 @@ CACHE = timedelta(minutes=10)
 # All downloads of one message; with the upload it must fit into the claim's lease.
 DOWNLOAD_SECONDS = 15.0
 MAX_REDIRECTS = 3
-# Tries after which a file that might yet come is given up, and the waits between them.
+# Tries in a row after which a file that its own host might yet give is given up; Meta's faults have no
+# such limit, for a message with a link waits for Meta as long as any other. And the waits between them.
 MAX_TRIES = 5
 _FIRST_DELAY_SECONDS = 2.0
+_MAX_DELAY_SECONDS = 300.0
 # A link that somebody else is bringing is waited for so long, and taken over after so long.
 _WAIT_SECONDS = 8.0
 _POLL_SECONDS = 0.1
@@ -92,19 +94,28 @@ def seat(*, tenant_id: int) -> Iterator[bool]:
 
 
 class NotBrought(Exception):
-    """A linked file is not at Meta. Nothing of the message went out; `is_final` says if it ever can."""
+    """A linked file is not at Meta. Nothing of the message went out; `is_final` says if it ever can.
 
-    def __init__(self, error: dict[str, Any], *, is_final: bool, retry_after: float = 0.0) -> None:
+    `answer` is Meta's, where it was Meta that did not take the file: to be heeded as that of a send.
+    """
+
+    def __init__(self, error: dict[str, Any], *, is_final: bool, answer: GraphError | None = None) -> None:
         super().__init__(error["message"])
         self.error = error
         self.is_final = is_final
-        self.retry_after = retry_after
+        self.answer = answer
 
     def delay(self, tries: int) -> float | None:
-        """Seconds until the next try; None when there shall be none."""
-        if self.is_final or tries >= MAX_TRIES:
+        """Seconds until the next try, after so many in a row of this kind; None when there shall be none."""
+        if self.is_final or (self.answer is None and tries >= MAX_TRIES):
             return None
-        return max(self.retry_after, _FIRST_DELAY_SECONDS * 4.0 ** max(tries - 1, 0))
+        asked = self.answer.retry_after if self.answer else None
+        growing = _FIRST_DELAY_SECONDS * 4.0 ** min(max(tries - 1, 0), MAX_TRIES)
+        return max(asked or 0.0, min(growing, _MAX_DELAY_SECONDS))
+
+    def is_like(self, error: dict[str, Any] | None) -> bool:
+        """Whether the error that a message has already is of this kind: its link's, or Meta's."""
+        return error is not None and (refusal_in(error) is None) == (self.answer is not None)
 
 
 def bring_all(
@@ -201,9 +212,10 @@ def _upload(client: GraphClient, number: PhoneNumber, data: files.Data, mime_typ
             filename=files.name_for(mime_type),
         )
     except GraphError as error:
+        pacing.judged(error)
         # An upload of unknown outcome harms nobody when it is repeated.
         is_final = error.outcome is Outcome.FINAL
-        raise NotBrought(error.as_dict(), is_final=is_final, retry_after=error.retry_after or 0.0) from error
+        raise NotBrought(error.as_dict(), is_final=is_final, answer=error) from error
 
 
 def _download(link: Link, stop_at: float, file: Spool) -> None:

@@ -1,17 +1,17 @@
 """What Meta answered, committed where the claim still holds: many answers in one transaction."""
 
 import logging
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from gosend.lib.absence import is_absence, persist
 from gosend.whatsapp.client import Accepted
 from gosend.whatsapp.errors import GraphError, Outcome
 from messaging import claims, media, reports, standing, statuses
@@ -24,8 +24,6 @@ log = logging.getLogger(__name__)
 
 _FIRST_DELAY_SECONDS = 1.0
 _MAX_DELAY_SECONDS = 300.0
-# A database that is away, as while it restarts, is tried again after as long.
-_TRY_AGAIN_SECONDS = 0.25
 
 Answer = Accepted | GraphError
 
@@ -48,30 +46,13 @@ def keep(landed: Sequence[Landed]) -> None:
     try:
         persist(lambda: record(landed))
     except Exception as error:
-        is_gone = isinstance(error, OperationalError | InterfaceError) and not connection.in_atomic_block
-        if len(landed) == 1 or is_gone:
+        if len(landed) == 1 or is_absence(error):
             # The leases will end and the rows become unknown; the others' answers must still be kept.
             ids = [one.intent.claim.message_id for one in landed]
             log.exception("the outcomes of messages %s could not be recorded", ids)
             return
         for one in landed:
             keep([one])
-
-
-def persist(act: Callable[[], object]) -> None:
-    """Do something to the database, again and again while it is away, for as long as a lease lasts."""
-    give_up_at = time.monotonic() + settings.CLAIM_LEASE_SECONDS
-    while True:
-        try:
-            act()
-        except (OperationalError, InterfaceError):
-            if connection.in_atomic_block or time.monotonic() > give_up_at:
-                raise
-            log.warning("the database is away; what is in hand is kept and tried again")
-            connection.close()
-            time.sleep(_TRY_AGAIN_SECONDS)
-        else:
-            return
 
 
 def record(landed: Sequence[Landed]) -> None:
@@ -130,7 +111,7 @@ def _delay(answer: Answer, attempt: int) -> float:
 def put_off(claim: Claim, problem: media.NotBrought) -> None:
     """Nothing of the message went out: back to the queue, or failed when no try would help."""
     with transaction.atomic():
-        Message.objects.select_for_update().only("pk").get(pk=claim.message_id)
+        message = Message.objects.select_for_update().only("pk", "error").get(pk=claim.message_id)
         held = Dispatch.objects.filter(
             message_id=claim.message_id,
             claim_token=claim.token,
@@ -140,6 +121,8 @@ def put_off(claim: Claim, problem: media.NotBrought) -> None:
         tries = held.values_list("claim_count", flat=True).first()
         if tries is None:
             return
+        if not problem.is_like(message.error):
+            tries = 1  # the link's faults are counted by themselves, and Meta's are
         delay = problem.delay(tries)
         if delay is None:
             held.delete()
@@ -147,7 +130,7 @@ def put_off(claim: Claim, problem: media.NotBrought) -> None:
             statuses.advance(message_id=claim.message_id, to=failed, at=timezone.now(), error=problem.error)
         else:
             due_at = Now() + timedelta(seconds=delay)
-            held.update(state=Dispatch.State.QUEUED, due_at=due_at, lease_expires_at=None)
+            held.update(state=Dispatch.State.QUEUED, due_at=due_at, claim_count=tries, lease_expires_at=None)
             statuses.mark(message_id=claim.message_id, to=Message.Status.QUEUED, error=problem.error)
 
 

@@ -9,8 +9,12 @@ import pytest
 from django.core.management import get_commands
 from django.test import Client
 
+from accounts import keys
+from accounts.models import ApiKey
 from gosend.api import samples, schema
+from gosend.api.whatomate import uuids
 from gosend.sandbox import outcomes
+from tests import factories
 from tests.conftest import Party
 from tests.material import ROOT
 
@@ -53,6 +57,27 @@ def test_the_curl_lines_of_the_quickstart_work(acme: Party) -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("dialect", ["whatomate", "sessions"])
+def test_the_curl_line_of_a_moving_guide_works(dialect: str, acme: Party) -> None:
+    name = {"whatomate": "moving-from-whatomate", "sessions": "moving-from-a-session-gateway"}[dialect]
+    text = (ROOT / "docs" / "guides" / f"{name}.md").read_text()
+    (line,) = re.findall(r"```sh\n(curl .*?)```", text, re.DOTALL)
+    key = keys.mint(tenant=acme.tenant, label="x", environment="test", dialect=ApiKey.Dialect(dialect))[1]
+    contact = factories.ContactFactory.create(
+        tenant=acme.tenant, business_account=acme.number.business_account, phone="5491140123456"
+    )
+    told = {
+        "KEY": key,
+        "CONTACT_ID": uuids.write(uuids.CONTACT, contact.pk),
+        "SESSION_ID": acme.number.phone_number_id,
+    }
+
+    answer = _do(re.sub("|".join(told), lambda found: told[found[0]], line), acme)
+
+    assert answer.status_code == 200, answer.content
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("name", ["v1.messages.send", "v1.webhooks.create", "v1.me.get", "v1.webhooks.list"])
 def test_a_curl_sample_works(name: str, acme: Party) -> None:
     source = samples.of(name)[0]["source"]
@@ -74,7 +99,8 @@ def _do(line: str, party: Party) -> Any:
     words = shlex.split(line.replace("\\\n", " "))
     path = words[1].removeprefix("$GOSEND_URL")
     headers = dict(words[at + 1].split(": ", 1) for at, word in enumerate(words) if word == "-H")
-    headers["X-API-Key"] = party.api_key
+    if headers.get("X-API-Key") == "$GOSEND_KEY":
+        headers["X-API-Key"] = party.api_key
     body = words[words.index("-d") + 1] if "-d" in words else ""
     body = body.replace("555123456789", party.number.phone_number_id)
     assert not body or json.loads(body)

@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 
 from gosend.lib import encryption, http, signing, stop
+from gosend.lib.absence import persist
 from gosend.lib.crew import Crew
 from webhooks_app import claims, events, outcomes, secrets, session_events
 from webhooks_app.claims import PER_ENDPOINT, Claim
@@ -21,13 +22,14 @@ from webhooks_app.outcomes import Answer, Outcome
 
 log = logging.getLogger(__name__)
 
-# Attempts at the same moment in one process.
+# Attempts of one run at the same moment, and runs of one process.
 THREADS = 16
+RUNS = 3
 # Seconds after which a run claims nothing more, so that a worker can be asked to stop.
 RUN_SECONDS = 20
 # Seconds between two looks for due deliveries while attempts are under way.
 _LOOK_SECONDS = 0.2
-# A delivery whose worker died so often may be what kills them.
+# A delivery whose worker died so often, at the end alone with it, may be what kills them.
 _MAX_CLAIMS = 5
 _KEEP_BYTES = 2048
 _MAX_BYTES = 65_536
@@ -41,7 +43,7 @@ _GATHER_SECONDS = 0.05
 _MARGIN_SECONDS = 5
 _USER_AGENT = "GoSend-Webhooks/1"
 # Kept for the life of the process: the connections to receivers live in its threads.
-_crew = Crew(THREADS, name="webhooks")
+_crew = Crew(RUNS * THREADS, name="webhooks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +82,27 @@ class _Run:
         self._after_look = 0
 
     def work(self) -> int:
+        try:
+            return self._work()
+        finally:
+            # Only where something broke is anything left: what was posted is recorded all the same.
+            for endpoint_id in list(self._waiting):
+                self._let_go(endpoint_id)
+            while self._busy:
+                outcomes.record(self._collect())
+
+    def _work(self) -> int:
         kept = 0
         while True:
             found = self._claim()
             self._start()
             if not found and not self._held():
-                return kept
-            if answered := self._collect():
+                # With nothing else in hand, what workers were lost with goes out, each by itself.
+                suspect = None if stop.asked.is_set() else claims.take_suspect()
+                kept += suspect is not None and attempt(suspect)
+                if suspect is None or time.monotonic() >= self._deadline:
+                    return kept
+            elif answered := self._collect():
                 kept += outcomes.record(answered)
 
     def _held(self) -> int:
@@ -280,7 +296,8 @@ def _complaint(status: int) -> str:
 def _settle(claim: Claim, **changes: Any) -> bool:
     """Change a delivery and let it go, if it is still ours."""
     mine = Delivery.objects.filter(pk=claim.delivery.pk, claim_token=claim.token)
-    return bool(mine.update(**changes, claim_token=None, claim_count=0, lease_expires_at=None))
+    ended = {**changes, "claim_token": None, "claim_count": 0, "lease_expires_at": None}
+    return bool(persist(lambda: mine.update(**ended)))
 
 
 def _end(claim: Claim, reason: str) -> None:

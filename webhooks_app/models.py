@@ -261,6 +261,11 @@ class Delivery(models.Model):
                 condition=Q(lease_expires_at__isnull=False),
                 name="delivery_in_flight",
             ),
+            models.Index(
+                fields=["next_attempt_at"],
+                condition=Q(claim_count__gte=2, next_attempt_at__isnull=False),
+                name="delivery_suspect",
+            ),
             models.Index(fields=["endpoint", "-id"], name="delivery_of_endpoint"),
             models.Index(
                 fields=["replay"],

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import F
 
 from gosend.lib import logs, metrics, prepared
+from gosend.lib.absence import is_absence, persist
 from webhooks_app import health, retries
 from webhooks_app.claims import Claim
 from webhooks_app.models import Delivery, Replay, WebhookEndpoint
@@ -43,25 +44,26 @@ Outcome = tuple[Claim, Answer]
 def record(outcomes: Sequence[Outcome]) -> int:
     """Keep attempts and what becomes of their deliveries; return how many were kept.
 
-    Nothing is kept of one whose claim was lost meanwhile. One that cannot be kept costs the others
-    nothing: then each is recorded by itself.
+    Nothing is kept of one whose claim was lost meanwhile. The answers are in hand, so an absence of the
+    database is waited out for as long as a lease lasts. One that cannot be kept costs the others nothing:
+    then each is recorded by itself. It never raises.
     """
     for claim, answer in outcomes:
         _tell(claim, answer)
+    return _keep(outcomes)
+
+
+def _keep(outcomes: Sequence[Outcome]) -> int:
     try:
-        return _record(outcomes)
-    except Exception:
-        if len(outcomes) == 1:
-            raise
+        return persist(lambda: _record(outcomes))
+    except Exception as error:
+        if len(outcomes) == 1 or is_absence(error):
+            # Their leases end, and then they are tried again.
+            ids = [claim.delivery.pk for claim, _ in outcomes]
+            log.exception("attempts at deliveries %s could not be recorded", ids)
+            return 0
         log.exception("%s attempts could not be recorded at once, and go one by one", len(outcomes))
-    kept = 0
-    for outcome in outcomes:
-        try:
-            kept += _record([outcome])
-        except Exception:
-            # Its lease ends, and then it is tried again.
-            log.exception("an attempt at delivery %s could not be recorded", outcome[0].delivery.pk)
-    return kept
+    return sum(_keep([outcome]) for outcome in outcomes)
 
 
 def _tell(claim: Claim, answer: Answer) -> None:

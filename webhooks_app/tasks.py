@@ -9,9 +9,8 @@ from webhooks_app import deliver as room
 from webhooks_app import replay, retention
 
 # Threads of one worker process that may deliver at the same time; the others are for other tasks.
-_AT_ONCE = 3
 _rung = threading.Event()
-_room = threading.BoundedSemaphore(_AT_ONCE)
+_room = threading.BoundedSemaphore(room.RUNS)
 
 
 @shared_task(name="webhooks_app.deliver")

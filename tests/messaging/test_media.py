@@ -178,6 +178,35 @@ def test_an_upload_that_meta_puts_off_is_tried_again(send_image: Send, host: Med
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_linked_file_waits_for_meta_as_long_as_any_message_and_its_link_keeps_its_own_tries(
+    send_image: Send, number: PhoneNumber, host: MediaHost, meta: SandboxServer, settings: Settings
+) -> None:
+    there = settings.SANDBOX_URL
+    settings.SANDBOX_URL = "http://127.0.0.1:9"
+    message = send_image(host.put("/a.png"))
+    for _ in range(media.MAX_TRIES + 1):
+        _all_due()
+        assert deliver.drain(number_id=number.pk) == 1
+    message.refresh_from_db()
+    assert (message.status, message.attempt_count) == ("queued", 0)
+    wait = (Dispatch.objects.get().due_at - timezone.now()).total_seconds()
+    assert 290 < wait <= 300
+
+    settings.SANDBOX_URL = there
+    host.put("/a.png", Page(b"", 503))
+    _all_due()
+    deliver.drain(number_id=number.pk)
+    message.refresh_from_db()
+    assert message.status == "queued"
+
+    host.put("/a.png")
+    _all_due()
+    deliver.drain(number_id=number.pk)
+    message.refresh_from_db()
+    assert message.status == "sent"
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_slow_host_keeps_nobody_else_waiting(
     send_image: Send, send_text: Send, number: PhoneNumber, host: MediaHost, meta: SandboxServer
 ) -> None:

@@ -13,9 +13,11 @@ from pytest_django import Settings
 
 from accounts import numbers
 from accounts.models import PhoneNumber
-from messaging import deliver, pacing
+from gosend.whatsapp import content
+from messaging import deliver, pacing, send
 from messaging.models import Dispatch, Message
 from tests import factories
+from tests.messaging.media_host import MediaHost, serving
 from webhooks_app.models import Event
 
 SendText = Callable[..., Message]
@@ -128,6 +130,25 @@ def test_a_replaced_token_lets_all_numbers_of_its_account_try_again_at_once(
     assert deliver.numbers_due() == [number.pk]
     deliver.drain(number_id=number.pk)
     assert Message.objects.get().status == "sent"
+
+
+@pytest.mark.parametrize(("code", "why"), [(190, "token"), (80007, "account_calls")])
+def test_metas_answer_to_an_upload_pauses_the_number_as_that_to_a_send_does(
+    number: PhoneNumber, meta: Meta, code: int, why: str
+) -> None:
+    host = MediaHost()
+    stop = serving(host)
+    meta.code = code
+    image = content.parse(type="image", value={"link": host.put("/a.png")})
+
+    message = send.accept(
+        tenant=number.tenant, number=number, to="5491140123400", content=image, environment="test"
+    )
+    stop()
+
+    assert (message.status, _again(number).held_for) == ("queued", why)
+    assert message.error is not None
+    assert message.error["code"] == code
 
 
 def test_an_account_that_has_used_most_of_its_calls_slows_down_before_meta_refuses(

@@ -134,8 +134,11 @@ def test_a_delivery_that_outlives_five_workers_is_parked(
     number: PhoneNumber, endpoint: WebhookEndpoint, receiver: receivers.Receiver, publish: Publish
 ) -> None:
     delivery = publish(number)
-    for _ in range(5):
+    for _ in range(2):
         assert len(claims.take_due(limit=1)) == 1
+        _expire_leases()
+    for _ in range(3):
+        assert claims.take_suspect() is not None
         _expire_leases()
 
     assert deliver.run() == 0
@@ -143,6 +146,35 @@ def test_a_delivery_that_outlives_five_workers_is_parked(
     delivery.refresh_from_db()
     assert (delivery.status, delivery.ended_reason) == ("failed", "abandoned")
     assert receiver.received == []
+
+
+def test_what_was_lost_twice_with_a_lot_is_claimed_alone_and_nothing_of_it_is_abandoned(
+    number: PhoneNumber, endpoint: WebhookEndpoint, receiver: receivers.Receiver, publish: Publish
+) -> None:
+    for _ in range(4):
+        publish(number)
+    for _ in range(8):
+        claims.take_due(limit=4)
+        _expire_leases()
+    assert {one.claim_count for one in Delivery.objects.all()} == {2}
+
+    publish(number)
+    assert len(claims.take_due(limit=16)) == 1
+    _expire_leases()
+    assert deliver.run() == 5
+    assert Delivery.objects.filter(status="delivered").count() == 5
+
+
+def test_suspects_of_a_failing_endpoint_go_one_at_a_time(
+    number: PhoneNumber, endpoint: WebhookEndpoint, publish: Publish
+) -> None:
+    for _ in range(2):
+        publish(number)
+    Delivery.objects.update(claim_count=2)
+    WebhookEndpoint.objects.update(failing_since=Now())
+
+    assert claims.take_suspect() is not None
+    assert claims.take_suspect() is None
 
 
 def test_the_lease_is_on_the_databases_clock(

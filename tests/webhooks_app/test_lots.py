@@ -1,10 +1,16 @@
 """webhooks_app/deliver.py and outcomes.py: many at a time, and what that must not cost."""
 
 import threading
+<<<<<<< HEAD
+=======
+import time
+from contextlib import suppress
+>>>>>>> w-mend2
 from dataclasses import replace
+from functools import partial
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -177,3 +183,69 @@ def test_one_that_cannot_be_recorded_costs_the_others_nothing(
         first.delivery.pk,
         third.delivery.pk,
     }
+
+
+def test_one_alone_that_cannot_be_recorded_raises_nothing(
+    number: PhoneNumber, endpoint: WebhookEndpoint, publish: Publish
+) -> None:
+    publish(number)
+
+    assert outcomes.record([(claims.take_due(limit=1)[0], outcomes.Answer(200, duration_ms=2**40))]) == 0
+
+
+def _cut(pid: int) -> None:
+    """End another connection, as a restart of the database does."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+    finally:
+        connection.close()
+
+
+def _own_pid() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return int(cursor.fetchone()[0])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_answer_in_hand_survives_a_short_absence_of_the_database(
+    number: PhoneNumber, endpoint: WebhookEndpoint, publish: Publish
+) -> None:
+    publish(number)
+    taken = claims.take_due(limit=1)
+    cutting = threading.Thread(target=_cut, args=[_own_pid()])
+    cutting.start()
+    cutting.join()
+
+    assert outcomes.record([(claim, outcomes.Answer(200, duration_ms=1)) for claim in taken]) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_that_the_database_breaks_still_records_what_was_on_the_wire(
+    number: PhoneNumber, endpoint: WebhookEndpoint, receiver: receivers.Receiver, publish: Publish
+) -> None:
+    delivery = publish(number)
+    pid = _own_pid()
+
+    def answer(handler: receivers.Handler) -> None:
+        _cut(pid)
+        time.sleep(0.6)  # meanwhile the run looks for more
+        receivers.reply(200)(handler)
+
+    receiver.answer = answer
+    with suppress(OperationalError):
+        deliver.run()
+
+    delivery.refresh_from_db()
+    assert (delivery.status, len(receiver.received)) == ("delivered", 1)
+
+
+def test_each_run_has_as_many_threads_as_it_counts_on() -> None:
+    wanted = deliver.RUNS * deliver.THREADS
+    all_there = threading.Barrier(wanted + 1)
+
+    for _ in range(wanted):
+        deliver._crew.submit(partial(all_there.wait, 20))
+
+    all_there.wait(timeout=20)
