@@ -7,6 +7,7 @@ import pytest
 import requests
 from django.utils import timezone
 from pytest_django.live_server_helper import LiveServer
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -29,7 +30,9 @@ def text(browser: Chrome) -> str:
 
 
 def wait_for(browser: Chrome, words: str) -> None:
-    WebDriverWait(browser, 10).until(lambda _: words in text(browser), f"{words!r} not in {text(browser)}")
+    # A page that is just being left has a body that is not there any more.
+    patient = WebDriverWait(browser, 20, ignored_exceptions=[StaleElementReferenceException])
+    patient.until(lambda _: words in text(browser), f"{words!r} is not on the page")
 
 
 def find(browser: Chrome, term: str) -> None:

@@ -1,11 +1,8 @@
 """webhooks_app/deliver.py and outcomes.py: many at a time, and what that must not cost."""
 
 import threading
-<<<<<<< HEAD
-=======
 import time
 from contextlib import suppress
->>>>>>> w-mend2
 from dataclasses import replace
 from functools import partial
 
