@@ -7,7 +7,7 @@ import pytest
 import requests
 from django.utils import timezone
 from pytest_django.live_server_helper import LiveServer
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -32,7 +32,10 @@ def text(browser: Chrome) -> str:
 def wait_for(browser: Chrome, words: str) -> None:
     # A page that is just being left has a body that is not there any more.
     patient = WebDriverWait(browser, 20, ignored_exceptions=[StaleElementReferenceException])
-    patient.until(lambda _: words in text(browser), f"{words!r} is not on the page")
+    try:
+        patient.until(lambda _: words in text(browser))
+    except TimeoutException:
+        raise AssertionError(f"{words!r} is not in {text(browser)}") from None
 
 
 def find(browser: Chrome, term: str) -> None:

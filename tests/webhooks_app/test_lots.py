@@ -4,7 +4,6 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 
 import pytest
 from django.db import OperationalError, connection
@@ -242,7 +241,10 @@ def test_each_run_has_as_many_threads_as_it_counts_on() -> None:
     wanted = deliver.RUNS * deliver.THREADS
     all_there = threading.Barrier(wanted + 1)
 
+    def arrive() -> None:
+        all_there.wait(20)
+
     for _ in range(wanted):
-        deliver._crew.submit(partial(all_there.wait, 20))
+        deliver._crew.submit(arrive)
 
     all_there.wait(timeout=20)

@@ -199,7 +199,7 @@ def _queries(party: Party) -> list[tuple[str, int]]:
     ]
 
 
-def _walked(get: Call, query: str) -> tuple[int, Any]:
+def _walked(get: Call, query: str, *, is_short: bool = False) -> tuple[int, Any]:
     """How many rows of messages the page itself looks at, and its plan."""
     with CaptureQueriesContext(connection) as queries:
         assert get(f"/v1/messages?{query}").status_code == 200
@@ -207,7 +207,8 @@ def _walked(get: Call, query: str) -> tuple[int, Any]:
     if not plans:
         return 0, None
     nodes = _of_messages(plans[-1])
-    assert all(node["Node Type"] != "Seq Scan" for node in nodes), (query, plans[-1])
+    # A table of a hundred rows is rightly read as a whole.
+    assert is_short or all(node["Node Type"] != "Seq Scan" for node in nodes), (query, plans[-1])
     # Fetching what was found by its key is no walk.
     seen = [
         (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"] for node in nodes
@@ -248,7 +249,7 @@ def test_what_is_counted_row_by_row_stops_being_counted(get: Call, many: Party) 
 def test_a_list_asks_no_more_of_a_long_history(get: Call, acme: Party) -> None:
     _fill(acme, 100)
     customers = acme.tenant.customers.filter(name="Rare")
-    short = {query: _walked(get, query)[0] for query, _ in _queries(acme)}
+    short = {query: _walked(get, query, is_short=True)[0] for query, _ in _queries(acme)}
     Message.objects.all().delete()
     customers.delete()
     _fill(acme, 100_000)

@@ -67,7 +67,8 @@ def test_no_search_reads_a_table_through(term: str, sees_all: bool, told: Told) 
     for plan in plans:
         assert not [name for name in large if f"Seq Scan on {name}" in plan], plan
         assert "Limit" in plan
-        assert "Index Cond" in plan, plan
+        # Numbers and tenants are few: any index will do for them.
+        assert "Index Cond" in plan or not any(name in plan for name in large), plan
 
 
 def test_a_search_by_user_id_puts_no_number_into_the_address(told: Told) -> None:
