@@ -21,6 +21,17 @@ from tests.journeys.conftest import Client
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
 PHONE = "5491140123456"
 JIDS = [f"{PHONE}@s.whatsapp.net", "5491140123457@s.whatsapp.net"]
+# Operations after which an object is gone, or another: they have objects of their own to do it to.
+SPOILING = {
+    "DELETE /api/v1/webhooks/{webhook_id}": "webhook_id",
+    "PATCH /api/v1/webhooks/{webhook_id}": "webhook_id",
+    "POST /api/v1/sessions/{session_id}:stop": "session_id",
+    "PATCH /api/v1/sessions/{session_id}": "session_id",
+    "PATCH /api/v1/sessions/{session_id}/messages/{message_id}": "message_id",
+    "DELETE /api/v1/sessions/{session_id}/messages/{message_id}": "message_id",
+    "GET /api/v1/sessions/{session_id}/messages/{message_id}/poll": "message_id",
+    "POST /api/v1/sessions/{session_id}/messages/{message_id}/vote": "message_id",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -99,6 +110,13 @@ def test_nothing_that_is_sent_breaks_what_whatomates_document_says(client_of: Cl
     contract.hold(whatomate, client_of, tmp_path)
 
 
+def _to_somebody(document: dict[str, Any]) -> None:
+    for shape in document["components"]["schemas"].values():
+        fields = shape.get("properties", {})
+        if {"to", "type"} <= set(fields):
+            fields["to"] = {"type": "string", "enum": JIDS}
+
+
 def test_nothing_that_is_sent_breaks_what_the_session_gateways_document_says(
     client_of: Client, receiver: Receiver, tmp_path: Path
 ) -> None:
@@ -125,12 +143,6 @@ def test_nothing_that_is_sent_breaks_what_the_session_gateways_document_says(
         endpoint=client_of.number.tenant.webhook_endpoints.get(pk=int(hooks[0].removeprefix("wh_"))),
     )
 
-    def able_to_send(document: dict[str, Any]) -> None:
-        for shape in document["components"]["schemas"].values():
-            fields = shape.get("properties", {})
-            if {"to", "type"} <= set(fields):
-                fields["to"] = {"type": "string", "enum": JIDS}
-
     sessions = contract.Contract(
         name="sessions",
         auth=f"Authorization: Bearer {key}",
@@ -142,18 +154,9 @@ def test_nothing_that_is_sent_breaks_what_the_session_gateways_document_says(
             "delivery_id": [str(delivery.pk)],
             "media_id": [str(file.pk)],
         },
-        destructive={
-            "DELETE /api/v1/webhooks/{webhook_id}": "webhook_id",
-            "PATCH /api/v1/webhooks/{webhook_id}": "webhook_id",
-            "POST /api/v1/sessions/{session_id}:stop": "session_id",
-            "PATCH /api/v1/sessions/{session_id}": "session_id",
-            "PATCH /api/v1/sessions/{session_id}/messages/{message_id}": "message_id",
-            "DELETE /api/v1/sessions/{session_id}/messages/{message_id}": "message_id",
-            "GET /api/v1/sessions/{session_id}/messages/{message_id}/poll": "message_id",
-            "POST /api/v1/sessions/{session_id}/messages/{message_id}/vote": "message_id",
-        },
+        destructive=SPOILING,
         downloads=["GET /api/v1/media/{media_id}"],
-        adapt=able_to_send,
+        adapt=_to_somebody,
         spelled=["GET /api/v1/sessions/{session_id}/chats/{chat_id}/messages"],
         queries={"cursor": "czE6MQ"},  # a cursor before the first row
     )
