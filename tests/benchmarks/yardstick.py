@@ -11,12 +11,6 @@ from django.urls import path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gosend.settings")
 
-TABLE = """
-CREATE TABLE IF NOT EXISTS bench_bare
-    (id bigserial PRIMARY KEY, body text NOT NULL, created_at timestamptz NOT NULL DEFAULT now())
-"""
-
-
 def insert(request: HttpRequest) -> HttpResponse:
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO bench_bare (body) VALUES (%s) RETURNING id", [request.body.decode()])
