@@ -16,4 +16,4 @@ RUN python -m compileall -q accounts gosend messaging templates_app webhooks_app
 USER gosend
 VOLUME /var/lib/gosend
 EXPOSE 8000
-CMD ["granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", "--workers", "2", "--blocking-threads", "8", "--respawn-failed-workers", "--workers-kill-timeout", "35", "gosend.wsgi:application"]
+CMD ["granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", "--workers", "2", "--blocking-threads", "16", "--respawn-failed-workers", "--workers-kill-timeout", "35", "gosend.wsgi:application"]

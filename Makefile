@@ -39,7 +39,7 @@ faults: set-up-dev ## Kill our own processes and count (QUICK=1 for minutes, ONL
 run: set-up ## The web server on 127.0.0.1:$(PORT)
 	@.venv/bin/python -m gosend.lib.ports $(PORT) run
 	@exec $(HOLD) sh -c '.venv/bin/python manage.py migrate --verbosity 0 && exec .venv/bin/granian \
-		--interface wsgi --host 127.0.0.1 --port $(PORT) --workers 2 --blocking-threads 8 \
+		--interface wsgi --host 127.0.0.1 --port $(PORT) --workers 2 --blocking-threads 16 \
 		--respawn-failed-workers --workers-kill-timeout 35 gosend.wsgi:application'
 
 worker: set-up ## The worker, with its beat

@@ -84,7 +84,7 @@ def _start(number: PhoneNumber, contact: Contact, at: datetime) -> tuple[Convers
     """Begin a conversation; the one-open constraint decides when two processes do so at once."""
     customer_id = number.business_account.customer_id
     with connection.cursor() as cursor:
-        cursor.execute(_START, [number.tenant_id, customer_id, number.pk, contact.pk, at, at])
+        cursor.execute(_START, [number.tenant_id, customer_id, number.pk, contact.pk, at, at, at])
         is_new = cursor.fetchone() is not None
     conversation = _running(number, contact)
     if conversation is None:
@@ -94,9 +94,9 @@ def _start(number: PhoneNumber, contact: Contact, at: datetime) -> tuple[Convers
 
 _START = """
 INSERT INTO messaging_conversation
-       (tenant_id, customer_id, phone_number_id, contact_id, started_at, last_message_at,
+       (tenant_id, customer_id, phone_number_id, contact_id, started_at, last_message_at, looked_at,
         status, messages_count, ended_reason)
-VALUES (%s, %s, %s, %s, %s, %s, 'active', 0, '')
+VALUES (%s, %s, %s, %s, %s, %s, %s, 'active', 0, '')
 ON CONFLICT (phone_number_id, contact_id) WHERE status <> 'ended' DO NOTHING
 RETURNING id
 """

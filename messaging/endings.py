@@ -21,7 +21,7 @@ _MAX_BATCHES = 50
 
 def sweep() -> int:
     """Bring to rest what is due, a batch at a time; return how many conversations changed."""
-    expired = _in_batches(_EXPIRE_DUE, [LIFETIME, BATCH], _tell_ended)
+    expired = _in_batches(_EXPIRE_DUE, [LIFETIME, BATCH, LIFETIME], _tell_ended)
     return expired + _in_batches(_REST_DUE, [BATCH, BATCH], _tell_inactive)
 
 
@@ -53,18 +53,24 @@ def _in_batches(statement: str, parameters: list[Any], tell: Callable[[list[int]
     total = 0
     for _ in range(_MAX_BATCHES):
         with transaction.atomic():
-            changed = _run(statement, parameters)
+            looked_at = _rows_of(statement, parameters)
+            changed = [pk for pk, is_due in looked_at if is_due]
             tell(changed)
         total += len(changed)
-        if len(changed) < BATCH:
+        if len(looked_at) < BATCH:
             break
     return total
 
 
 def _run(statement: str, parameters: list[Any]) -> list[int]:
+    return [pk for (pk,) in _rows_of(statement, parameters)]
+
+
+def _rows_of(statement: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
-        return [pk for (pk,) in cursor.fetchall()]
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+        return found
 
 
 def _tell_ended(conversation_ids: Iterable[int]) -> None:
@@ -120,30 +126,39 @@ UPDATE messaging_conversation c
    AND c.last_message_at <= statement_timestamp() - lives.span
 RETURNING c.id
 """
+# A sweep takes those at which it has not looked for as long as they may be silent. Where somebody has
+# written meanwhile it comes back as long after that.
 _EXPIRE_DUE = """
 WITH lives AS (SELECT %s::interval AS span), due AS (
-    SELECT c.id FROM messaging_conversation c
-     WHERE c.status <> 'ended' AND c.last_message_at <= statement_timestamp() - (SELECT span FROM lives)
-     ORDER BY c.last_message_at
+    SELECT c.id, c.last_message_at <= statement_timestamp() - lives.span AS is_due
+      FROM messaging_conversation c, lives
+     WHERE c.status <> 'ended' AND c.looked_at <= statement_timestamp() - lives.span
+     ORDER BY c.looked_at
      LIMIT %s
-       FOR UPDATE SKIP LOCKED)
+       FOR UPDATE OF c SKIP LOCKED)
 UPDATE messaging_conversation c
-   SET status = 'ended', ended_at = c.last_message_at + lives.span, ended_reason = 'expired'
-  FROM due, lives WHERE c.id = due.id
-RETURNING c.id
+   SET looked_at = c.last_message_at,
+       status = CASE WHEN is_due THEN 'ended' ELSE status END,
+       ended_at = CASE WHEN is_due THEN c.last_message_at + %s ELSE ended_at END,
+       ended_reason = CASE WHEN is_due THEN 'expired' ELSE ended_reason END
+  FROM due WHERE c.id = due.id
+RETURNING c.id, due.is_due
 """
 # How long is silence, each tenant says for itself: one jump of the index for each.
 _REST_DUE = """
 WITH due AS (
-    SELECT quiet.id FROM accounts_tenant t CROSS JOIN LATERAL (
-        SELECT c.id FROM messaging_conversation c
-         WHERE c.tenant_id = t.id AND c.status = 'active'
-           AND c.last_message_at
-               <= statement_timestamp() - make_interval(mins => t.conversation_inactive_minutes)
-         ORDER BY c.last_message_at
+    SELECT quiet.* FROM accounts_tenant t CROSS JOIN LATERAL (
+        SELECT c.id, c.last_message_at <= silence.began AS is_due
+          FROM messaging_conversation c, (
+              SELECT statement_timestamp() - make_interval(mins => t.conversation_inactive_minutes)
+          ) AS silence (began)
+         WHERE c.tenant_id = t.id AND c.status = 'active' AND c.looked_at <= silence.began
+         ORDER BY c.looked_at
          LIMIT %s
-           FOR UPDATE SKIP LOCKED) quiet
+           FOR UPDATE OF c SKIP LOCKED) quiet
      LIMIT %s)
-UPDATE messaging_conversation c SET status = 'inactive' FROM due WHERE c.id = due.id
-RETURNING c.id
+UPDATE messaging_conversation c
+   SET looked_at = c.last_message_at, status = CASE WHEN is_due THEN 'inactive' ELSE status END
+  FROM due WHERE c.id = due.id
+RETURNING c.id, due.is_due
 """

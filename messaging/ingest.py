@@ -155,8 +155,9 @@ class _Kept(NamedTuple):
 
 
 def _store(arrived: Sequence[_Kept]) -> list[bool]:
-    columns = zip(*arrived, strict=True)
-    prepared.rows(_STORE, [list(column) for column in columns])
+    apps, kinds, bodies, digests = zip(*arrived, strict=True)
+    columns = [prepared.array("NULL" if app is None else app for app in apps), prepared.array(kinds)]
+    prepared.rows(_STORE, [*columns, *map(prepared.array_of_bytes, (bodies, digests))])
     return [True] * len(arrived)
 
 

@@ -37,7 +37,7 @@ _SLOW_TIMES = 5.0
 _INTERVAL_SECONDS = 0.1
 # A ring costs its process half a millisecond, and whoever hears it more. A process that rings more often
 # than once in so many seconds rings each bell less often, though at least once in the longest interval.
-_COST_SECONDS = 0.02
+_COST_SECONDS = 0.04
 _LONGEST_SECONDS = 1.0
 _MAX_BELLS = 10_000
 
@@ -103,13 +103,11 @@ class _Bells:
         with self._changed:
             apart = min(max(self._paid_at - now, _INTERVAL_SECONDS), _LONGEST_SECONDS)
             at = self._rung_at.get(bell, -math.inf) + apart
-            is_slow = now < _slow_until(_app())
-            if at <= now and not is_slow:
-                self._note(bell, now)
-            else:
+            if at > now or now < _slow_until(_app()):
                 self._put(bell, max(at, now))
-        if at <= now and not is_slow:
-            _send(_app(), bell)
+                return
+            self._note(bell, now)
+        _send(_app(), bell)
 
     def ring_after(self, bell: _Bell, seconds: float) -> None:
         with self._changed:

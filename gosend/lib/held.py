@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from django.conf import settings
@@ -10,6 +11,14 @@ from django.conf import settings
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 _MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry(Generic[Value]):
+    looked_at: float
+    value: Value
+    # What the rows were like when the value was read; None where nobody can say.
+    version: object
 
 
 class Held(Generic[Key, Value]):
@@ -20,18 +29,24 @@ class Held(Generic[Key, Value]):
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._found: dict[Key, tuple[float, Value]] = {}
+        self._found: dict[Key, _Entry[Value]] = {}
 
-    def get(self, key: Key, look_up: Callable[[], Value]) -> Value:
+    def get(
+        self, key: Key, look_up: Callable[[], Value], *, version: Callable[[], object] | None = None
+    ) -> Value:
+        """What `look_up` found; `version`, where it is cheaper, says whether it would find the same again."""
         now = time.monotonic()
         held = self._found.get(key)
-        if held is not None and now - held[0] < settings.LOOKUPS_LIVE_SECONDS:
-            return held[1]
-        value = look_up()
+        if held is not None and now - held.looked_at < settings.LOOKUPS_LIVE_SECONDS:
+            return held.value
+        # Read before the value: a change in between is then seen the next time.
+        present = version() if version is not None else None
+        is_same = held is not None and present is not None and held.version == present
+        value = held.value if held is not None and is_same else look_up()
         with self._lock:
             if len(self._found) >= _MAX:
                 self._found.clear()
-            self._found[key] = (now, value)
+            self._found[key] = _Entry(now, value, present)
         return value
 
     def forget(self) -> None:

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
+import orjson
+
 from gosend.lib import phone
 
 # Nothing of this is ever printed, and looking it up costs more than a third of a line.
@@ -36,7 +38,9 @@ _SECRETS = (
 # Eight to fifteen digits standing alone, or written with a plus and the usual gaps. Longer runs are
 # ids; runs inside a UUID or a hash have letters or dashes beside them.
 _PHONE = re.compile(r"(?<![A-Za-z0-9-])(?<!\d\.)(?:\+\d[\d ().-]{6,20}\d|\d{8,15})(?![A-Za-z0-9-])")
-_STANDARD = {*vars(logging.LogRecord("", 0, "", 0, "", (), None)), "message", "asctime", "taskName"}
+_RECORD = vars(logging.LogRecord("", 0, "", 0, "", (), None))
+_STANDARD = {*_RECORD, "message", "asctime", "taskName"}
+_PLAIN = len(_RECORD)  # a record with more has extras
 
 
 @contextmanager
@@ -83,14 +87,17 @@ class JsonFormatter(logging.Formatter):
         if current := request_id.get():
             line["request_id"] = current
         line |= _about.get()
-        extra = {name: value for name, value in vars(record).items() if name not in _STANDARD}
-        line |= {redact(name): _clean(value) for name, value in extra.items() if name not in line}
+        if len(vars(record)) > _PLAIN:
+            extra = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+            line |= {redact(name): _clean(value) for name, value in extra.items() if name not in line}
         if record.exc_info:
             line["exception"] = redact(self.formatException(record.exc_info))
         if record.stack_info:
             line["stack"] = redact(record.stack_info)
-        # Half a surrogate pair is no UTF-8 and must not stop the line.
-        return json.dumps(line, ensure_ascii=False).encode(errors="replace").decode()
+        try:
+            return orjson.dumps(line).decode()
+        except TypeError:  # half a surrogate pair, or a number beyond 64 bits: neither may stop the line
+            return json.dumps(line, ensure_ascii=False).encode(errors="replace").decode()
 
 
 def _message(record: logging.LogRecord) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 
 # Connections that may prepare statements, and when each last did its work here; psycopg forgets prepared
 # statements by itself when a transaction is undone.
@@ -40,22 +40,28 @@ def rows(
 
     Each `$1`, or else each `%s` or `%(name)s`, is text, an array or NULL, and cast where it stands.
     """
-    now, raw = time.monotonic(), connection.connection
+    wrapper = connections[DEFAULT_DB_ALIAS]  # found once, and not for each of the words below
+    now, raw = time.monotonic(), wrapper.connection
     if raw is None or now - _used_at.get(raw, -math.inf) > _BELIEVED_SECONDS:
-        connection.close_if_health_check_failed()
-        connection.ensure_connection()
-        raw = connection.connection
+        wrapper.close_if_health_check_failed()
+        wrapper.ensure_connection()
+        raw = wrapper.connection
         raw.prepare_threshold = 0
     _used_at[raw] = now
-    with connection.wrap_database_errors:
+    with wrapper.wrap_database_errors:
         made: Any = (_Numbered if "$1" in statement else _Prepares)(raw)
-    cursor = (connection.make_debug_cursor if connection.queries_logged else connection.make_cursor)(made)
+    cursor = (wrapper.make_debug_cursor if wrapper.queries_logged else wrapper.make_cursor)(made)
     with cursor:
         cursor.execute(statement, parameters)
         found: list[tuple[Any, ...]] = cursor.fetchall()
         return found
 
 
-def array(values: Iterable[int | UUID]) -> str:
+def array(values: Iterable[int | str | UUID]) -> str:
     """An array as a text that `::bigint[]` or `::uuid[]` reads: far cheaper to make than from a list."""
     return f"{{{','.join(map(str, values))}}}"
+
+
+def array_of_bytes(values: Iterable[bytes]) -> str:
+    """The same for `::bytea[]`."""
+    return "{" + ",".join(f'"\\\\x{value.hex()}"' for value in values) + "}"

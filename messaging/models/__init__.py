@@ -2,13 +2,13 @@
 
 from messaging.models.budgets import PairBudget, Throughput
 from messaging.models.figures import HourlyFigure, MessageTally, MessageTallyChange
+from messaging.models.idempotency import IdempotentAnswer
 from messaging.models.media import MediaFile, MediaUpload
 from messaging.models.messages import (
     AddressBookEntry,
     Contact,
     Conversation,
     Dispatch,
-    IdempotentAnswer,
     Message,
     MessageContent,
     MetaEvent,

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Kept from run to run, so that five million messages are seeded once.
 VAR_DIR = ROOT / "var" / "bench"
 WEB_WORKERS = 2
-WEB_THREADS = 8
+WEB_THREADS = 16
 _START_SECONDS = 60
 
 

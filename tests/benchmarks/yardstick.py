@@ -11,6 +11,7 @@ from django.urls import path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gosend.settings")
 
+
 def insert(request: HttpRequest) -> HttpResponse:
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO bench_bare (body) VALUES (%s) RETURNING id", [request.body.decode()])

@@ -6,6 +6,7 @@ from typing import Any
 
 import factory
 import orjson
+from django.utils import timezone
 from factory.django import DjangoModelFactory
 
 from messaging import models as messaging
@@ -54,6 +55,8 @@ class ConversationFactory(_NumberAndContact):
         model = messaging.Conversation
 
     tenant = factory.SelfAttribute("phone_number.tenant")
+    last_message_at = factory.LazyFunction(timezone.now)
+    looked_at = factory.SelfAttribute("last_message_at")
 
 
 class HourlyFigureFactory(DjangoModelFactory[messaging.HourlyFigure]):

@@ -1,5 +1,6 @@
 """F13 to F16: Meta cannot be reached, lies, hangs up, throttles, or has it and does not say so."""
 
+import math
 import time
 from collections import Counter
 
@@ -184,10 +185,11 @@ def throttled(run: Run) -> None:
         run.check(
             slowest <= 2.0 * run.slack, f"others: p95 from accepted to sent {slowest:.2f} s (at most 2)"
         )
-        per_message = len(calls) / 40
+        # Tries 1, 2, 4, 8 … seconds apart.
+        most = 40 * (1 + int(math.log2(seconds + 1)))
         run.check(
-            per_message <= 1 + seconds / 4,
-            f"the throttled number asked {len(calls)} times for 40 messages in {seconds} s",
+            len(calls) <= most,
+            f"the throttled number asked {len(calls)} times for 40 messages in {seconds} s (at most {most})",
         )
         order = {
             message["biz_opaque_callback_data"].split(":")[1]: n

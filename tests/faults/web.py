@@ -32,7 +32,7 @@ class Web:
     def start(self, environment: Mapping[str, str]) -> None:
         command = [str(Path(sys.executable).with_name("granian")), "--interface", "wsgi"]
         command += ["--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"]
-        command += ["--blocking-threads", "8", "--respawn-failed-workers", "--workers-kill-timeout", "35"]
+        command += ["--blocking-threads", "16", "--respawn-failed-workers", "--workers-kill-timeout", "35"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(  # noqa: S603 -- our own server
                 [*command, "tests.faults.wsgi:application"],

@@ -175,12 +175,30 @@ def test_a_sweep_takes_more_than_one_batch(number: PhoneNumber) -> None:
     )
     old = timezone.now() - timedelta(hours=30)
     Conversation.objects.bulk_create(
-        Conversation(tenant=number.tenant, phone_number=number, contact=one, last_message_at=old)
+        Conversation(
+            tenant=number.tenant, phone_number=number, contact=one, last_message_at=old, looked_at=old
+        )
         for one in people
     )
 
     assert endings.sweep() == count
     assert Conversation.objects.exclude(status="ended").count() == 0
+
+
+def test_a_sweep_comes_back_to_a_talk_that_went_on(number: PhoneNumber, juan: Contact, heard: Heard) -> None:
+    conversation = _quiet(number, juan, minutes=40)
+    conversations.touch(number=number, contact=juan, direction="outbound", at=timezone.now())
+
+    assert endings.sweep() == 0
+    conversation.refresh_from_db()
+    assert conversation.status == "active"
+    assert conversation.looked_at == conversation.last_message_at
+
+    Conversation.objects.update(last_message_at=timezone.now() - timedelta(minutes=40))
+    assert endings.sweep() == 0  # not before the silence that was found has lasted long enough
+    Conversation.objects.update(looked_at=timezone.now() - timedelta(minutes=40))
+    assert endings.sweep() == 1
+    assert _names(heard)[-1] == "whatsapp.conversation.inactive"
 
 
 @pytest.mark.django_db(transaction=True)
