@@ -93,7 +93,11 @@ class Line:
                 self._start_bringing(draft)
 
     def turn(self) -> None:
-        """Send what there is room for, wait a moment for answers, and keep those that have come."""
+        """Wait a moment for answers, send what there is room for, then keep the answers.
+
+        In this order the air is full again before what came from it is recorded.
+        """
+        self._collect()
         self._send()
         if self._here:
             self._bring_here()
@@ -101,7 +105,7 @@ class Line:
             self._board(*self._brought.popleft())
         if self._linked and not self._flight.in_air:
             time.sleep(_WAIT_SECONDS)
-        self._land()
+        self._keep_due()
 
     def _send(self) -> None:
         most = _INTENTS_HERE if self._here else _INTENTS_AT_MOST
@@ -112,13 +116,18 @@ class Line:
         self._flight.start(_commit(batch), here=self._here)
 
     def _land(self) -> None:
+        self._collect()
+        self._keep_due()
+
+    def _collect(self) -> None:
         landed = self._flight.landed(most=_INTENTS_AT_LEAST, seconds=_WAIT_SECONDS)
         pairs.heed(number=self._number, landed=landed)
-        now = time.monotonic()
         if landed and not self._answers:
-            self._answered_at = now
+            self._answered_at = time.monotonic()
         self._answers += landed
-        is_late = now - self._answered_at >= _ANSWER_SECONDS
+
+    def _keep_due(self) -> None:
+        is_late = time.monotonic() - self._answered_at >= _ANSWER_SECONDS
         if len(self._answers) >= _ANSWERS or is_late or not self._flight.in_air:
             self._keep()
 
