@@ -14,6 +14,7 @@ from accounts.models import ApiKey, PhoneNumber, User
 from gosend.api.whatomate import uuids
 from gosend.sandbox import shelf
 from gosend.sandbox.shelf import RowShelf
+from gosend.sandbox.world import Line
 from messaging import people
 from templates_app.models import Template
 
@@ -93,6 +94,12 @@ def _open_other_doors(demo: Demo, number: PhoneNumber) -> None:
     )
     demo.contact_id = uuids.write(uuids.CONTACT, contact.pk)
     demo.session_id = number.phone_number_id
+
+
+def line(demo: Demo) -> Line:
+    """The demo's number as the sandbox's callbacks call it."""
+    number = PhoneNumber.objects.get(phone_number_id=demo.phone_number_id)
+    return Line(demo.waba_id, number.phone_number_id, number.display_phone_number_normalized)
 
 
 def _is_usable(demo: Demo) -> bool:
