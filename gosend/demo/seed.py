@@ -76,7 +76,7 @@ def prepare(demo: Demo) -> bool:
     demo.phone_number_id = number.phone_number_id
     demo.webhook_id = demo.webhook_secret = ""
     _open_other_doors(demo, number)
-    _templates(number)
+    add_templates(number)
     return True
 
 
@@ -123,7 +123,7 @@ def _operator(demo: Demo) -> User:
     return operator
 
 
-def _templates(number: PhoneNumber) -> None:
+def add_templates(number: PhoneNumber) -> None:
     """Copy what the sandbox has to begin with; the demo's server begins with the same."""
     account = number.business_account
     for held in shelf.starters():

@@ -89,6 +89,10 @@ curl {demo.base_url}/v1/messages \\
   -d '{{"phone_number_id": "{demo.phone_number_id}", "to": "{CUSTOMER}",
        "type": "text", "text": {{"body": "Hello from GoSend"}}}}'
 
+Let the customer write:
+
+.venv/bin/python manage.py simulate --number {demo.phone_number_id} --from {CUSTOMER} --text "Hola"
+
 Ctrl-C stops everything."""
         )
         while True:
