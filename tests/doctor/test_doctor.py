@@ -136,6 +136,19 @@ def test_a_worker_that_died_and_a_beat_that_never_was_are_told() -> None:
     assert one(work.processes, "worker").state is State.OK
 
 
+def test_a_sweep_that_is_not_due_yet_is_no_ill_but_a_late_one_is() -> None:
+    heartbeat.stamp(kind="sweep", name="messaging.sweep")
+
+    assert one(work.beat, "beat").state is State.OK
+
+    heartbeat.stamp(kind="sweep", name="messaging.ingest")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE gosend_heartbeat SET at = at - interval '5 minutes' WHERE name = 'messaging.ingest'"
+        )
+    assert one(work.beat, "beat").says == "Not swept lately: messaging.ingest."
+
+
 def test_a_message_that_waits_is_told() -> None:
     factories.DispatchFactory.create(state="queued", due_at="2026-01-01T00:00:00Z")
 
