@@ -45,8 +45,10 @@ run: set-up ## The web server on 127.0.0.1:$(PORT)
 worker: set-up ## The worker, with its beat
 	@exec $(HOLD) .venv/bin/celery -A gosend worker --beat --pool threads --concurrency 8 --loglevel info
 
-doctor: set-up ## What is wrong with this installation, and the cure (ARGS=--offline asks nothing of Meta)
-	@exec $(HOLD) .venv/bin/python manage.py doctor $(ARGS)
+# Unless a port is named, it finds the server by itself: the running demo's, or PUBLIC_URL.
+doctor: set-up ## What is wrong with this installation, and the cure (ARGS=--offline asks Meta nothing, PORT=)
+	@exec $(HOLD) .venv/bin/python manage.py doctor \
+		$(if $(filter-out file,$(origin PORT)),--url http://127.0.0.1:$(PORT)) $(ARGS)
 
 bench: set-up-dev ## Measure the hot paths against yardsticks (ONLY=accept,send WRITE=docs/benchmarks.md)
 	@exec .venv/bin/python -m tests.benchmarks --only "$(ONLY)" $(if $(WRITE),--write "$(WRITE)")

@@ -100,8 +100,7 @@ def find(plaintext: str, *, address: str | None = None, dialect: str = ApiKey.Di
     # The beginning is under the checksum and the digest, so it says the key's dialect truly.
     if not plaintext.startswith(beginning := BEGINNINGS[ApiKey.Dialect(dialect)]):
         raise KeyOfAnotherApi(
-            f"This API key opens another API of this server; here it begins with {beginning}",
-            details={"begins_with": beginning},
+            f"This API key opens another API of this server; here it begins with {beginning}"
         )
     key = ApiKey.objects.select_related("tenant").filter(digest=_digest(plaintext)).first()
     if key is None:

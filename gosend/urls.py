@@ -1,8 +1,10 @@
 """The front door: which prefix leads to which room."""
 
 from django.contrib import admin
+from django.templatetags.static import static
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
+from django.views.generic import RedirectView
 
 from accounts.second_factor_page import second_factor_page
 from accounts.sign_in_page import password_change
@@ -13,7 +15,9 @@ from gosend.api.whatomate import envelope as whatomate_envelope
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
     path("docs", home.docs, name="docs"),
+    path("docs/", RedirectView.as_view(pattern_name="docs")),
     path("docs/errors", home.list_of_errors, name="docs-errors"),
+    path("favicon.ico", RedirectView.as_view(url=static("gosend/icon.svg"))),
     path("openapi/v1.json", schema.serve, {"dialect": "v1"}, name="openapi-v1"),
     path("openapi/sessions.json", schema.serve, {"dialect": "sessions"}, name="openapi-sessions"),
     path("openapi/whatomate.json", schema.serve, {"dialect": "whatomate"}, name="openapi-whatomate"),

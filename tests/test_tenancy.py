@@ -23,7 +23,7 @@ from tests.conftest import Party
 from tests.tenancy_objects import MAKERS
 
 # Not of the API: other doors, with their own locks or for everybody.
-OPEN = {"", "docs", "docs/errors", "healthz", "readyz", "metrics", "meta/webhook"}
+OPEN = {"", "docs", "docs/", "docs/errors", "favicon.ico", "healthz", "readyz", "metrics", "meta/webhook"}
 OPEN |= {f"openapi/{dialect}.json" for dialect in schema.DIALECTS}
 EXCLUDED_PREFIXES = ("console/", "^v1(?:", "^api/v1(?:", "^api(?:")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")

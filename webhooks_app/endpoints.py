@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from accounts.models import PhoneNumber, Tenant
 from gosend.lib import http, signing
@@ -68,11 +69,11 @@ def add(
         schedule=schedule,
         is_enabled=is_enabled,
         is_test=number.is_sandbox if number else is_test,
+        # By the clock of updated_at, which would else be the earlier one.
+        created_at=timezone.now(),
     )
     endpoint.secret = secret
     _save(endpoint)
-    # created_at is the database's, and the door shows it.
-    endpoint.refresh_from_db(fields=["created_at"])
     return endpoint, secret
 
 

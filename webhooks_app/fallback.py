@@ -1,6 +1,7 @@
 """The project's webhook_url, heard only while the project has no webhook of its own."""
 
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.models import Tenant
 from gosend.lib import signing
@@ -34,5 +35,10 @@ def _make(tenant_id: int) -> WebhookEndpoint:
     return WebhookEndpoint.objects.get_or_create(
         tenant=tenant,
         is_fallback=True,
-        defaults={"url": tenant.webhook_url, "events": ["*"], "sealed_secret": ""},
+        defaults={
+            "url": tenant.webhook_url,
+            "events": ["*"],
+            "sealed_secret": "",
+            "created_at": timezone.now(),  # by the clock of updated_at
+        },
     )[0]

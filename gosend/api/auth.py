@@ -1,5 +1,7 @@
 """API key in, tenant out."""
 
+from collections.abc import Callable
+
 from django.conf import settings
 from django.http import HttpRequest
 
@@ -17,19 +19,24 @@ class ScopeMissing(DomainError):
 
 def key_of(request: HttpRequest, *, dialect: str = ApiKey.Dialect.NATIVE) -> ApiKey:
     """Find the key that the request carries, with its tenant, or say why it does not count."""
-    return keys.find(_required(request, dialect), address=address_of(request), dialect=dialect)
+    return _found(keys.find, request, dialect)
 
 
 def held_key_of(request: HttpRequest, *, dialect: str) -> ApiKey:
     """The same, from what this process knew a moment ago."""
-    return keys.find_held(_required(request, dialect), address=address_of(request), dialect=dialect)
+    return _found(keys.find_held, request, dialect)
 
 
-def _required(request: HttpRequest, dialect: str) -> str:
-    plaintext = _carried(request, dialect)
-    if not plaintext:
-        raise keys.MalformedKey("Invalid or missing API key")
-    return plaintext
+def _found(find: Callable[..., ApiKey], request: HttpRequest, dialect: str) -> ApiKey:
+    """A key that is none is answered with the header and the beginning that this API takes."""
+    try:
+        return find(_carried(request, dialect), address=address_of(request), dialect=dialect)
+    except (keys.MalformedKey, keys.KeyOfAnotherApi, keys.UnknownKey) as error:
+        beginning = keys.BEGINNINGS[ApiKey.Dialect(dialect)]
+        error.details = {"begins_with": beginning, "header": f"{HEADER}: {beginning}…"}
+        if dialect == ApiKey.Dialect.SESSIONS:
+            error.details["header"] = f"Authorization: Bearer {beginning}…, or {error.details['header']}"
+        raise
 
 
 def _carried(request: HttpRequest, dialect: str) -> str:

@@ -27,6 +27,8 @@ class Dialect:
     urls: str
     description: str
     security: Mapping[str, Mapping[str, str]]
+    # What the operations are grouped by, in the order of the reference: what a newcomer needs comes first.
+    tags: tuple[str, ...]
 
 
 _IN_HEADER = {"ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
@@ -37,6 +39,7 @@ DIALECTS = {
         "gosend.api.v1.urls",
         "Send WhatsApp messages, and learn what became of them.",
         _IN_HEADER,
+        ("Messages", "Webhooks", "Templates", "Media", "Conversations", "Phone numbers", "WABAs", "Account"),
     ),
     "whatomate": Dialect(
         "Whatomate",
@@ -44,6 +47,7 @@ DIALECTS = {
         "gosend.api.whatomate.urls",
         "Whatomate's Messages API, and what a client of it needs around it.",
         _IN_HEADER,
+        ("Messages", "Contacts", "Templates", "Accounts"),
     ),
     "sessions": Dialect(
         "Session gateway",
@@ -53,6 +57,7 @@ DIALECTS = {
         # Either of the two.
         {"Bearer": {"type": "http", "scheme": "bearer", "description": "A key that begins with wa_."}}
         | _IN_HEADER,
+        ("Messages", "Actions", "Polls", "Webhooks", "Chats", "Contacts", "Media", "Sessions"),
     ),
 }
 _components: dict[str, dict[str, Any]] = {}
@@ -185,10 +190,14 @@ def _success(model: type[BaseModel] | list[type[BaseModel]] | None) -> OpenApiRe
 
 
 def _finish(result: dict[str, Any]) -> dict[str, Any]:
-    """Say what the generator cannot know: samples, and what bodies are.
+    """Say what the generator cannot know: samples, what bodies are, and that doing comes before listing.
 
     JSON is asked for: what curl says by itself is tolerated, but no form is read. And a union must come.
     """
+    result["paths"] = {
+        path: dict(sorted(operations.items(), key=lambda one: one[0] != "post"))
+        for path, operations in result["paths"].items()
+    }
     operations = [operation for path in result["paths"].values() for operation in path.values()]
     for operation in operations:
         if written := samples.of(operation["operationId"]):
@@ -240,6 +249,7 @@ def document(dialect: str) -> dict[str, Any]:
         "SERVERS": [{"url": "/"}],
         "SCHEMA_PATH_PREFIX": f"/{this.prefix.rstrip('/')}",
         "POSTPROCESSING_HOOKS": [],
+        "TAGS": [{"name": name} for name in this.tags],
         "COMPONENT_SPLIT_REQUEST": True,
         "GET_LIB_DOC_EXCLUDES": _internal_classes,
         "SECURITY": [{name: []} for name in this.security],

@@ -14,6 +14,7 @@ from accounts.models import ApiKey, PhoneNumber, User
 from gosend.api.whatomate import uuids
 from gosend.sandbox import shelf
 from gosend.sandbox.shelf import RowShelf
+from gosend.sandbox.world import Line
 from messaging import people
 from templates_app.models import Template
 
@@ -75,7 +76,7 @@ def prepare(demo: Demo) -> bool:
     demo.phone_number_id = number.phone_number_id
     demo.webhook_id = demo.webhook_secret = ""
     _open_other_doors(demo, number)
-    _templates(number)
+    add_templates(number)
     return True
 
 
@@ -93,6 +94,12 @@ def _open_other_doors(demo: Demo, number: PhoneNumber) -> None:
     )
     demo.contact_id = uuids.write(uuids.CONTACT, contact.pk)
     demo.session_id = number.phone_number_id
+
+
+def line(demo: Demo) -> Line:
+    """The demo's number as the sandbox's callbacks call it."""
+    number = PhoneNumber.objects.get(phone_number_id=demo.phone_number_id)
+    return Line(demo.waba_id, number.phone_number_id, number.display_phone_number_normalized)
 
 
 def _is_usable(demo: Demo) -> bool:
@@ -116,7 +123,7 @@ def _operator(demo: Demo) -> User:
     return operator
 
 
-def _templates(number: PhoneNumber) -> None:
+def add_templates(number: PhoneNumber) -> None:
     """Copy what the sandbox has to begin with; the demo's server begins with the same."""
     account = number.business_account
     for held in shelf.starters():

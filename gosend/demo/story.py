@@ -71,9 +71,7 @@ class Story:
 
     def customer_writes(self, write: Callable[..., str]) -> str:
         """Let the pretend customer answer through Meta's door; return the answer's wamid."""
-        wamid = write(
-            phone_number_id=self.demo.phone_number_id, from_phone=CUSTOMER, text=_ANSWER, name="Juan"
-        )
+        wamid = write(from_phone=CUSTOMER, text=_ANSWER, name="Juan")
         self._tell("the customer answers", f"“{_ANSWER}”")
         return wamid
 

@@ -1,5 +1,8 @@
 """Database, Redis, clock, disk and the public address."""
 
+import contextlib
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
@@ -13,12 +16,15 @@ from django.core.files.storage import default_storage
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from gosend.demo.running import Address
 from gosend.doctor.findings import Finding, ill, skipped, warned, well
 from gosend.lib import http
 
 # Seconds by which two clocks may differ: Meta's signatures and our times stand for so much.
 _DRIFT_SECONDS = 5.0
 _HTTP_SECONDS = 10.0
+# Meta answers within one; who has no way to it is not kept waiting.
+META_SECONDS = 4.0
 _OLDEST_POSTGRES = 15
 _BODY_BYTES = 100_000
 
@@ -94,30 +100,39 @@ def storage() -> Iterator[Finding]:
     yield well("files", "Files that customers send can be kept.")
 
 
-def public_address() -> Iterator[Finding]:
-    """Whether our own door answers where Meta is told to find it."""
+def public_address(at: Address) -> Iterator[Finding]:
+    """Whether our own door answers at the address where Meta, or the sandbox, is told to find it."""
+    named = f"{at.url} ({at.source})"
     try:
-        answer = _get(f"{settings.PUBLIC_URL}/healthz")
+        answer = _get(f"{at.url}/healthz")
     except http.Failed as failed:
-        cure = "Start the web server, point the domain and the proxy at it, and check PUBLIC_URL."
-        yield ill("public address", f"{settings.PUBLIC_URL} does not answer: {failed}.", cure)
+        why = f"does not answer: {failed}" if at.is_heard() else "is silent: nobody listens there"
+        cure = "Start the web server (make run), point the domain and the proxy at it, and check PUBLIC_URL."
+        yield ill("public address", f"{named} {why}.", f"{cure} For another port: make doctor PORT=…")
         return
     if answer.status != 200:
         cure = "Another server answers there: point the proxy at GoSend, with the path unchanged."
-        yield ill("public address", f"{settings.PUBLIC_URL}/healthz answers {answer.status}.", cure)
+        yield ill("public address", f"{named} answers {answer.status} to /healthz.", cure)
         return
-    yield well("public address", f"{settings.PUBLIC_URL} leads here.")
-    if urlsplit(settings.PUBLIC_URL).scheme == "http":
+    yield well("public address", f"{named} leads here.")
+    if urlsplit(at.url).scheme == "http":
         yield skipped("public address", "Plain http: fine for the sandbox; Meta itself needs https.")
 
 
 def meta_reached() -> Iterator[Finding]:
     """Whether Meta can be reached, and what its clock says: signatures and tokens go by it."""
     try:
-        answer = _get(f"{settings.META_GRAPH_URL}/{settings.META_GRAPH_VERSION}/")
+        _require_resolved(urlsplit(settings.META_GRAPH_URL).hostname or "")
+        answer = _get(f"{settings.META_GRAPH_URL}/{settings.META_GRAPH_VERSION}/", seconds=META_SECONDS)
     except http.Failed as failed:
-        cure = "Let this machine out to graph.facebook.com:443 (firewall, DNS, proxy), or use test keys only."
-        yield ill("meta", f"{settings.META_GRAPH_URL} cannot be reached: {failed}.", cure)
+        cure = (
+            "Let this machine out to graph.facebook.com:443 (firewall, DNS, proxy), or ask nothing of Meta:"
+        )
+        yield ill(
+            "meta",
+            f"{settings.META_GRAPH_URL} cannot be reached: {failed}.",
+            f"{cure} make doctor ARGS=--offline",
+        )
         return
     yield well("meta", f"{settings.META_GRAPH_URL} answers.")
     try:
@@ -127,14 +142,33 @@ def meta_reached() -> Iterator[Finding]:
     yield from _compared("Meta", time.time() - theirs, "clock")
 
 
-def _get(url: str) -> http.Response:
+def _require_resolved(host: str) -> None:
+    """Raise http.Failed when a name is not resolved in time.
+
+    Where no resolver answers, the system's own look-up takes up to a minute and cannot be broken off,
+    by libcurl neither; so it is left behind in a thread.
+    """
+    done = threading.Event()
+
+    def look_up() -> None:
+        # A name that does not exist is the request's to tell.
+        with contextlib.suppress(OSError):
+            socket.getaddrinfo(host, 443)
+        done.set()
+
+    threading.Thread(target=look_up, daemon=True).start()
+    if not done.wait(META_SECONDS):
+        raise http.Failed("dns", http.Outcome.NOT_SENT)
+
+
+def _get(url: str, *, seconds: float = _HTTP_SECONDS) -> http.Response:
     """Fetch an address of our own choice; raises http.Failed."""
     return http.fetch(
         method="GET",
         url=url,
         headers={},
         body=None,
-        timeout_seconds=_HTTP_SECONDS,
+        timeout_seconds=seconds,
         max_bytes=_BODY_BYTES,
         guard=None,
     )

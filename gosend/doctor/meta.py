@@ -7,7 +7,8 @@ from django.utils import timezone
 
 from accounts import checkup
 from accounts.models import BusinessAccount, MetaApp, PhoneNumber
-from gosend.doctor.findings import Finding, ill, skipped, warned, well
+from gosend.doctor import machine
+from gosend.doctor.findings import Finding, State, ill, skipped, warned, well
 from gosend.lib import encryption
 
 # Numbers that are looked at in one run; Meta allows an app 200 such calls an hour for each account.
@@ -36,10 +37,16 @@ def apps() -> Iterator[Finding]:
 
 
 def accounts(*, asks_meta: bool) -> Iterator[Finding]:
+    """Every live number; Meta is asked only where there is one, and only once it is known to be reached."""
     live = PhoneNumber.objects.filter(is_sandbox=False).select_related("business_account")
     numbers = list(live.order_by("pk")[: MAX_NUMBERS + 1])
     if not numbers:
-        yield skipped("accounts", "No live numbers; test keys use the sandbox.")
+        yield skipped("accounts", "No live numbers, so nothing is asked of Meta; test keys use the sandbox.")
+        return
+    if asks_meta:
+        for finding in machine.meta_reached():
+            yield finding
+            asks_meta = asks_meta and (finding.about != "meta" or finding.state is State.OK)
     for number in numbers[:MAX_NUMBERS]:
         if asks_meta:
             for step in checkup.of_number(number).steps:

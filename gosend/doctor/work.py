@@ -36,10 +36,12 @@ def beat() -> Iterator[Finding]:
     with connection.cursor() as cursor:
         cursor.execute(_SWEPT)
         ages = dict(cursor.fetchall())
+    # Where others have been round, one that never was is not due for the first time yet.
+    never = 0.0 if min(ages.values(), default=math.inf) <= _PROCESS_SECONDS else math.inf
     schedule: dict[str, dict[str, Any]] = settings.CELERY_BEAT_SCHEDULE
     for name, entry in schedule.items():
         seconds = float(entry["schedule"])
-        if seconds <= _WAITING_SECONDS and ages.get(name, math.inf) > max(_PROCESS_SECONDS, seconds * 5):
+        if seconds <= _WAITING_SECONDS and ages.get(name, never) > max(_PROCESS_SECONDS, seconds * 5):
             overdue.append(name)
     if overdue:
         cure = "Start beat: make worker runs one; elsewhere exactly one celery -A gosend beat."

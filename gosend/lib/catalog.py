@@ -19,7 +19,8 @@ _ROWS = (
         "malformed_api_key",
         401,
         "The key is missing, has a wrong prefix or a wrong checksum.",
-        "Send X-API-Key with a whole key: it starts with gsk_test_ or gsk_live_.",
+        "Send a whole key as details.header says: X-API-Key with gsk_… for /v1, X-API-Key with whm_… for"
+        " /api, Authorization: Bearer (or X-API-Key) with wa_… for /api/v1.",
     ),
     (
         "api_key_of_another_api",
@@ -27,7 +28,12 @@ _ROWS = (
         "The key opens one of the other APIs of this server.",
         "Use a key of this API: it starts as details.begins_with says. The console makes one.",
     ),
-    ("invalid_api_key", 401, "No such key.", "Check the key, or make a new one in the console."),
+    (
+        "invalid_api_key",
+        401,
+        "No such key.",
+        "Check the key, and that it was made on this server, or make a new one in the console.",
+    ),
     ("expired_api_key", 401, "The key was revoked or has expired.", "Make a new key in the console."),
     (
         "insufficient_scope",

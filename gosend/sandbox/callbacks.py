@@ -19,7 +19,7 @@ from django.db.models.functions import Now
 
 from gosend.lib import doorbell, http, signing
 from gosend.sandbox.models import PendingCallback
-from gosend.sandbox.world import DISPLAY_PHONE_NUMBER, WABA_ID, Line
+from gosend.sandbox.world import Line
 
 log = logging.getLogger(__name__)
 
@@ -262,15 +262,10 @@ def post(*, url: str, secret: str, body: bytes) -> bool:
     return False
 
 
-def write(*, door: str, phone_number_id: str, from_phone: str, text: str, name: str = "") -> str:
+def write(*, door: str, line: Line, from_phone: str, text: str, name: str = "") -> str:
     """Let a customer write, posted at once; return the wamid. Raises DoorClosed when it is not taken."""
-    payload = inbound_text(
-        waba_id=WABA_ID,
-        phone_number_id=phone_number_id,
-        display_phone_number=DISPLAY_PHONE_NUMBER,
-        from_phone=from_phone,
-        body=text,
-        name=name,
+    payload = inbound_message(
+        line=line, sender=person(phone=from_phone, name=name), type="text", content={"body": text}
     )
     if not post(url=door, secret=settings.SANDBOX_APP_SECRET, body=to_bytes(payload)):
         raise DoorClosed(f"{door} did not take the callback")

@@ -108,9 +108,10 @@ class SandboxServer(ThreadingHTTPServer):
         latency_seconds: float = 0.0,
         lines: tuple[Line, ...] = (),
         has_starters: bool = False,
+        is_open: bool = False,
     ) -> None:
         super().__init__(address, _Door, bind_and_activate=False)
-        self.world = MemoryWorld(lines, has_starters=has_starters)
+        self.world = MemoryWorld(lines, has_starters=has_starters, is_open=is_open)
         self.courier = Courier(url=callback_url, secret=secret)
         self.latency_seconds = latency_seconds
         self._accepted: list[tuple[float, Accepted]] = []

@@ -98,11 +98,15 @@ class RowWorld:
 class MemoryWorld:
     """The world of the stand-alone server.
 
-    Without named lines every id of five digits or more is one, and a business account as well.
+    Without named lines, or when it `is_open`, every id of five digits or more is one, and a business
+    account as well.
     """
 
-    def __init__(self, lines: tuple[Line, ...] = (), *, has_starters: bool = False) -> None:
+    def __init__(
+        self, lines: tuple[Line, ...] = (), *, has_starters: bool = False, is_open: bool = False
+    ) -> None:
         self._lines = {line.phone_number_id: line for line in lines}
+        self._is_open = is_open or not lines
         self._has_starters = has_starters
         self._seen: dict[str, float] = {}
         self._shelves: dict[str, MemoryShelf] = {}
@@ -111,15 +115,15 @@ class MemoryWorld:
         self._lock = threading.Lock()
 
     def line(self, phone_number_id: str) -> Line | None:
-        if self._lines:
-            return self._lines.get(phone_number_id)
-        if _is_id(phone_number_id):
+        if phone_number_id in self._lines:
+            return self._lines[phone_number_id]
+        if self._is_open and _is_id(phone_number_id):
             return Line(WABA_ID, phone_number_id, DISPLAY_PHONE_NUMBER)
         return None
 
     def shelf(self, waba_id: str) -> Shelf | None:
         accounts = {line.waba_id for line in self._lines.values()}
-        if waba_id not in accounts and (accounts or not _is_id(waba_id)):
+        if waba_id not in accounts and not (self._is_open and _is_id(waba_id)):
             return None
         with self._lock:
             if waba_id not in self._shelves:

@@ -15,7 +15,7 @@ from messaging.console import words
 from messaging.console.bubbles import body_of
 from messaging.console.masking import Veil
 from messaging.console.words import Meaning
-from messaging.models import Dispatch, IdempotentAnswer, Message
+from messaging.models import Dispatch, IdempotentAnswer, Message, StatusReport
 from webhooks_app.models import Attempt, Delivery
 
 # Rows shown of what has no natural end.
@@ -103,18 +103,25 @@ def trouble_of(error: Any, *, veil: Veil, record: Model) -> Trouble | None:
 
 
 def _steps(message: Message, veil: Veil) -> list[Step]:
-    steps = [Step(at, "GoSend", words.status(state), "", "") for at, state in timeline.states(message)]
-    for report in message.status_reports.order_by("occurred_at", "pk")[:_REPORTS_MAX]:
-        notes = []
-        if report.created_at - report.occurred_at > _LATE:
-            notes.append(f"arrived here at {report.created_at:%Y-%m-%d %H:%M:%S}, late")
-        for error in report.raw.get("errors") or [] if isinstance(report.raw, dict) else []:
-            said = trouble_of(errors.from_status(error), veil=veil, record=message)
-            if said is not None:
-                notes.append(f"{said.code} {said.title}: {said.cure}")
-        raw = _masked(message, veil, report.raw)
-        steps.append(Step(report.occurred_at, "Meta", words.status(report.status), "; ".join(notes), raw))
-    return sorted(steps, key=lambda step: step.at)
+    reports = message.status_reports.order_by("occurred_at", "pk")[:_REPORTS_MAX]
+    return [
+        _reported(message, one.report, veil)
+        if one.report
+        else Step(one.at, "GoSend", words.status(one.status), "", "")
+        for one in timeline.steps(message, reports)
+    ]
+
+
+def _reported(message: Message, report: StatusReport, veil: Veil) -> Step:
+    notes = []
+    if report.created_at - report.occurred_at > _LATE:
+        notes.append(f"arrived here at {report.created_at:%Y-%m-%d %H:%M:%S}, late")
+    for error in report.raw.get("errors") or [] if isinstance(report.raw, dict) else []:
+        said = trouble_of(errors.from_status(error), veil=veil, record=message)
+        if said is not None:
+            notes.append(f"{said.code} {said.title}: {said.cure}")
+    raw = _masked(message, veil, report.raw)
+    return Step(report.occurred_at, "Meta", words.status(report.status), "; ".join(notes), raw)
 
 
 def _webhooks(message: Message, veil: Veil) -> list[Told]:

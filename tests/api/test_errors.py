@@ -16,6 +16,7 @@ from gosend.api import errors
 from gosend.lib import catalog
 from gosend.lib.errors import DomainError
 from tests.api.conftest import Call, nothing_stored
+from tests.conftest import Party
 
 
 def test_an_error_has_the_documented_keys_first(post: Call, body: dict[str, Any]) -> None:
@@ -37,6 +38,29 @@ def test_no_key_is_answered_in_the_documented_words() -> None:
     assert response.status_code == 401
     assert {name: answer[name] for name in documented} == documented
     assert "X-RateLimit-Limit" not in response
+
+
+@pytest.mark.parametrize(
+    ("path", "dialect", "beginning", "header"),
+    [
+        ("/v1/messages", "native", "gsk_", "X-API-Key: gsk_…"),
+        ("/v1/me", "native", "gsk_", "X-API-Key: gsk_…"),
+        ("/api/contacts", "whatomate", "whm_", "X-API-Key: whm_…"),
+        ("/api/v1/sessions", "sessions", "wa_", "Authorization: Bearer wa_…, or X-API-Key: wa_…"),
+    ],
+)
+def test_a_wrong_key_is_told_the_header_and_the_beginning_of_this_api(
+    path: str, dialect: str, beginning: str, header: str, acme: Party
+) -> None:
+    gone, whole = keys.mint(tenant=acme.tenant, label="x", environment="test", dialect=dialect)
+    gone.delete()
+    ask = Client().post if path == "/v1/messages" else Client().get
+
+    for key in ("", "nonsense", whole):
+        answer = ask(path, headers={"X-API-Key": key}).json()
+        said = answer["error"] if dialect == "sessions" else answer
+        assert said["message"] == "Invalid or missing API key"
+        assert said["details"] == {"begins_with": beginning, "header": header}
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,17 @@ def test_every_file_that_a_page_asks_for_is_there(path: str) -> None:
     assert [name for name in files if finders.find(name) is None] == []
 
 
+@pytest.mark.parametrize(
+    ("path", "leads_to"), [("/docs/", "/docs"), ("/favicon.ico", "/static/gosend/icon.svg")]
+)
+def test_what_people_and_browsers_ask_for_by_habit_leads_on(path: str, leads_to: str) -> None:
+    answer = Client().get(path)
+
+    assert (answer.status_code, answer["Location"]) == (302, leads_to)
+    found = leads_to.removeprefix("/static/")
+    assert Client().get(leads_to).status_code == 200 if found == leads_to else finders.find(found)
+
+
 def test_the_vendored_script_is_the_one_that_was_written_down() -> None:
 
     folder = Path(finders.find("vendor/README.md") or "").parent

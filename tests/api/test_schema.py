@@ -49,6 +49,25 @@ def test_every_operation_has_a_name_a_summary_and_the_error_shape() -> None:
         assert refused == {"$ref": "#/components/schemas/Problem"}
 
 
+@pytest.mark.parametrize("dialect", schema.DIALECTS)
+def test_the_reference_opens_with_sending_and_every_group_has_its_place(dialect: str) -> None:
+    document = schema.document(dialect)
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    order = [tag["name"] for tag in document["tags"]]
+
+    assert order[0] == "Messages"
+    assert sorted(order) == sorted({tag for operation in operations for tag in operation["tags"]})
+    first = next(one for one in operations if one["tags"] == ["Messages"])
+    assert (
+        first["operationId"]
+        == {
+            "v1": "v1.messages.send",
+            "whatomate": "whatomate.messages.send",
+            "sessions": "sessions.messages.send",
+        }[dialect]
+    )
+
+
 def test_a_send_is_a_union_told_apart_by_its_type() -> None:
     document = schema.document("v1")
     send = document["paths"]["/v1/messages"]["post"]["requestBody"]["content"]["application/json"]["schema"]

@@ -2,8 +2,10 @@
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -13,7 +15,9 @@ from pytest_django.live_server_helper import LiveServer
 
 from accounts import checkup
 from accounts.models import MetaApp
-from gosend.doctor import machine, work
+from gosend.demo import running, seed
+from gosend.demo.running import Address
+from gosend.doctor import machine, meta, work
 from gosend.doctor.findings import Finding, State
 from gosend.lib import heartbeat
 from gosend.sandbox import management
@@ -132,6 +136,19 @@ def test_a_worker_that_died_and_a_beat_that_never_was_are_told() -> None:
     assert one(work.processes, "worker").state is State.OK
 
 
+def test_a_sweep_that_is_not_due_yet_is_no_ill_but_a_late_one_is() -> None:
+    heartbeat.stamp(kind="sweep", name="messaging.sweep")
+
+    assert one(work.beat, "beat").state is State.OK
+
+    heartbeat.stamp(kind="sweep", name="messaging.ingest")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE gosend_heartbeat SET at = at - interval '5 minutes' WHERE name = 'messaging.ingest'"
+        )
+    assert one(work.beat, "beat").says == "Not swept lately: messaging.ingest."
+
+
 def test_a_message_that_waits_is_told() -> None:
     factories.DispatchFactory.create(state="queued", due_at="2026-01-01T00:00:00Z")
 
@@ -143,17 +160,81 @@ def test_a_message_that_waits_is_told() -> None:
 def test_redis_and_an_address_that_do_not_answer_are_told(settings: Settings) -> None:
     port = free_port()
     settings.REDIS_URL = f"redis://127.0.0.1:{port}/0"
-    settings.PUBLIC_URL = f"http://127.0.0.1:{port}"
+    address = Address(f"http://127.0.0.1:{port}", "PUBLIC_URL")
 
     assert one(machine.broker, "redis").state is State.FAILED
-    assert one(machine.public_address, "public address").state is State.FAILED
+    found = one(lambda: machine.public_address(address), "public address")
+    assert (found.state, found.says) == (
+        State.FAILED, f"{address.url} (PUBLIC_URL) is silent: nobody listens there."
+    )  # fmt: skip
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_address_that_leads_here_is_well(live_server: LiveServer, settings: Settings) -> None:
-    settings.PUBLIC_URL = live_server.url
+def test_an_address_that_leads_here_is_well(live_server: LiveServer) -> None:
+    address = Address(live_server.url, "--url")
 
-    assert one(machine.public_address, "public address").state is State.OK
+    assert one(lambda: machine.public_address(address), "public address").state is State.OK
+
+
+def test_the_running_demo_is_found_and_one_that_has_ended_is_not(settings: Settings, tmp_path: Path) -> None:
+    settings.IS_EMBEDDED, settings.VAR_DIR = True, tmp_path
+    with socket.socket() as demo:
+        demo.bind(("127.0.0.1", 0))
+        demo.listen()
+        url = f"http://127.0.0.1:{demo.getsockname()[1]}"
+        seed.save(seed.Demo(base_url=url), tmp_path / "demo.json")
+
+        assert running.find() == Address(url, "the running demo")
+        assert running.find("http://127.0.0.1:9/") == Address("http://127.0.0.1:9", "--url")
+        settings.IS_EMBEDDED = False
+        assert running.find().source == "PUBLIC_URL"
+
+    settings.IS_EMBEDDED = True
+    assert running.find() == Address(settings.PUBLIC_URL, "PUBLIC_URL")
+
+
+def test_without_a_live_number_nothing_is_asked_of_meta(graph: SandboxServer, settings: Settings) -> None:
+    settings.META_GRAPH_URL = "http://127.0.0.1:9"
+    factories.PhoneNumberFactory.create(is_sandbox=True)
+
+    (found,) = meta.accounts(asks_meta=True)
+
+    assert (found.about, found.state) == ("accounts", State.SKIPPED)
+
+
+def test_a_meta_that_does_not_answer_is_given_up_soon_with_the_cure(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "META_SECONDS", 0.2)
+    for _ in range(3):
+        factories.PhoneNumberFactory.create(is_sandbox=False)
+    began_at = time.monotonic()
+
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        settings.META_GRAPH_URL = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        found = list(meta.accounts(asks_meta=True))
+
+    assert time.monotonic() - began_at < 2
+    assert [(one.about, one.state) for one in found[:1]] == [("meta", State.FAILED)]
+    assert "make doctor ARGS=--offline" in found[0].cure
+    assert [one.about.split()[-1] for one in found[1:]] == ["token"] * 3
+
+
+def test_a_resolver_that_does_not_answer_is_left_behind(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = threading.Event()
+    monkeypatch.setattr(machine, "META_SECONDS", 0.1)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: answers.wait(10))
+
+    (found,) = machine.meta_reached()
+    answers.set()
+
+    assert (found.state, found.says) == (
+        State.FAILED, f"{settings.META_GRAPH_URL} cannot be reached: dns."
+    )  # fmt: skip
 
 
 def test_a_folder_that_cannot_be_written_is_told(settings: Settings) -> None:
@@ -167,7 +248,8 @@ def test_a_folder_that_cannot_be_written_is_told(settings: Settings) -> None:
     assert one(machine.storage, "files").state is State.FAILED
 
 
-def test_the_command_counts_and_ends_with_an_error(settings: Settings) -> None:
+def test_the_command_counts_and_ends_with_an_error(settings: Settings, tmp_path: Path) -> None:
+    settings.VAR_DIR = tmp_path  # no demo that may be running beside the tests
     settings.PUBLIC_URL = f"http://127.0.0.1:{free_port()}"
     MetaApp.objects.all().delete()
     said = StringIO()

@@ -108,6 +108,27 @@ def test_the_other_two_apis_send_and_see_it_read(demo: Running) -> None:
         time.sleep(0.5)
 
 
+def test_an_answer_names_our_message_and_our_own_telephone_number(demo: Running) -> None:
+    told, headers = demo.told, {"X-API-Key": demo.told["api_key"]}
+    url = f"{told['base_url']}/v1/phone-numbers/{told['phone_number_id']}"
+    number = requests.get(url, headers=headers, timeout=10).json()
+    body = {"phone_number_id": told["phone_number_id"], "to": "5491140200007", "type": "text"}
+    body["text"] = {"body": "Hello"}
+
+    sent = requests.post(f"{told['base_url']}/v1/messages", json=body, headers=headers, timeout=10).json()
+
+    def answers() -> list[Any]:
+        events = [event["message"] for event in demo.received()]
+        return [event["context"] for event in events if event.get("from") == body["to"]]
+
+    deadline = time.monotonic() + 60
+    while not (found := answers()):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    digits = "".join(filter(str.isdigit, number["display_phone_number"]))
+    assert found == [{"from": digits, "id": sent["wa_message_id"]}]
+
+
 def test_a_taken_port_is_named_with_the_way_out(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from gosend.demo import seed
 from gosend.lib import signing
 from tests.journeys import printed
 from tests.journeys.conftest import Client
@@ -20,14 +21,17 @@ def _blocks(language: str) -> list[str]:
 @pytest.mark.journey
 @pytest.mark.django_db(transaction=True)
 def test_the_curl_lines_do_what_they_say(client_of: Client) -> None:
-    send, ask, subscribe = [block for block in _blocks("sh") if block.startswith("curl")]
+    send, ask, remind, subscribe = [block for block in _blocks("sh") if block.startswith("curl")]
+    seed.add_templates(client_of.number)
 
     sent = printed.curl(send, client_of)
     again = printed.curl(send, client_of)
     asked = printed.curl(ask.replace("249744948428013590", sent.json()["id"]), client_of)
+    reminded = printed.curl(remind, client_of)
     subscribed = printed.curl(subscribe, client_of)
 
     assert (sent.status_code, asked.status_code, subscribed.status_code) == (201, 200, 201)
+    assert (reminded.status_code, reminded.json()["message_type"]) == (201, "template")
     assert again.content == sent.content
     assert again.headers["Idempotent-Replayed"] == "true"
     (shown,) = _blocks("json")

@@ -13,9 +13,12 @@ from pytest_django.fixtures import Settings
 
 from gosend.sandbox import callbacks
 from gosend.sandbox.models import PendingCallback
+from gosend.sandbox.world import Line
 from tests.sandbox.conftest import Receiver
 
 pytestmark = pytest.mark.django_db
+
+LINE = Line("200000000000001", "106540352242922", "15550783881")
 
 
 @pytest.fixture
@@ -204,9 +207,7 @@ def test_schedule_of_nothing_writes_nothing(django_assert_num_queries: Any) -> N
 
 
 def test_write_posts_at_once_and_names_the_message(door: Receiver) -> None:
-    wamid = callbacks.write(
-        door=door.url, phone_number_id="106540352242922", from_phone="5491100000007", text="Hola", name="Juan"
-    )
+    wamid = callbacks.write(door=door.url, line=LINE, from_phone="5491100000007", text="Hola", name="Juan")
 
     (made,) = door.payloads()
     assert callbacks.wamid_of(made) == wamid
@@ -217,9 +218,7 @@ def test_write_says_when_the_door_is_closed(door: Receiver) -> None:
     door.status = 403
 
     with pytest.raises(callbacks.DoorClosed):
-        callbacks.write(
-            door=door.url, phone_number_id="106540352242922", from_phone="5491100000007", text="x"
-        )
+        callbacks.write(door=door.url, line=LINE, from_phone="5491100000007", text="x")
 
 
 def test_backoff_never_waits_longer_than_five_minutes() -> None:

@@ -74,6 +74,17 @@ def test_without_names_every_long_id_is_a_number(phone_number_id: str, is_known:
     assert (MemoryWorld().line(phone_number_id) is not None) is is_known
 
 
+def test_an_open_world_calls_named_numbers_by_their_names_and_knows_all_others() -> None:
+    world = MemoryWorld((LINE,), is_open=True)
+    other = world.line("99999")
+
+    assert world.line(LINE.phone_number_id) == LINE
+    assert other is not None
+    assert other.display_phone_number != LINE.display_phone_number
+    assert world.shelf("88888") is not None
+    assert world.line("word") is None
+
+
 def test_row_world_knows_its_own_number_only() -> None:
     world = RowWorld(LINE)
 

@@ -44,7 +44,10 @@ class WhatomateContact(BaseModel):
     last_inbound_at: str | None
     unread_count: int = Field(description="Of the latest 100 messages.")
     is_read: bool
-    service_window_open: bool
+    service_window_open: bool = Field(
+        description="Whether they wrote within 24 hours, as far as was seen here. Numbers that leave the"
+        " window to Meta, as the sandbox's do, send without."
+    )
     service_window_expires_at: str | None
     marketing_opt_out: bool
     assigned_user_id: None
@@ -199,7 +202,8 @@ def _contact(contact: Contact, known: acquaintance.Facts, numbers: Sequence[Phon
     by_id = {number.pk: number for number in numbers}
     of_account = (one for one in numbers if one.business_account_id == contact.business_account_id)
     number = by_id.get(known.phone_number_id or 0) or next(of_account, None)
-    updated = [moment for moment in (contact.updated_at, entry and entry.updated_at) if moment]
+    # Two clocks write created_at and updated_at; what was made is no older than that.
+    updated = [contact.created_at, contact.updated_at, *([entry.updated_at] if entry else [])]
     ends_at = known.window_ends_at
     return {
         "id": uuids.write(uuids.CONTACT, contact.pk),

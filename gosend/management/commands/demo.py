@@ -3,6 +3,8 @@
 import signal
 import time
 from argparse import ArgumentParser
+from collections.abc import Callable
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -15,6 +17,7 @@ from gosend.demo.processes import DemoFailed, Family, Process, python
 from gosend.demo.seed import CUSTOMER
 from gosend.demo.story import Story
 from gosend.sandbox import callbacks
+from gosend.sandbox.world import Line
 
 # Until the web server answers, and then for the whole round: seconds on a machine with nothing else to do.
 _START_SECONDS = 90
@@ -50,22 +53,23 @@ class Command(BaseCommand):
         demo.receiver_url = f"http://127.0.0.1:{port + 2}"
         demo.console_url = f"{demo.base_url}/console/"
         seed.save(demo, path)
-        with _family(port) as family:
+        line = seed.line(demo)
+        with _family(port, line) as family:
             processes.wait_until_answers(f"{demo.base_url}/readyz", family=family, seconds=_START_SECONDS)
             processes.wait_until_answers(f"{demo.receiver_url}/received", family=family, seconds=15)
             deadline = time.monotonic() + _ROUND_SECONDS
             story = Story(demo, family=family, say=self.stdout.write, deadline=deadline)
             story.subscribe()
             seed.save(demo, path)
-            self._tell_round(story, door=f"{demo.base_url}/meta/webhook")
+            self._tell_round(story, partial(callbacks.write, door=f"{demo.base_url}/meta/webhook", line=line))
             if not is_once:
                 self._stay(demo, family)
 
-    def _tell_round(self, story: Story, *, door: str) -> None:
+    def _tell_round(self, story: Story, write: Callable[..., str]) -> None:
         self.stdout.write("\nA first message goes all the way round:\n")
         message = story.send()
         story.follow(message)
-        story.hear(wamid=story.customer_writes(lambda **written: callbacks.write(door=door, **written)))
+        story.hear(wamid=story.customer_writes(write))
         self.stdout.write("\nAll of it was seen.")
 
     def _stay(self, demo: seed.Demo, family: Family) -> None:
@@ -85,6 +89,10 @@ curl {demo.base_url}/v1/messages \\
   -d '{{"phone_number_id": "{demo.phone_number_id}", "to": "{CUSTOMER}",
        "type": "text", "text": {{"body": "Hello from GoSend"}}}}'
 
+Let the customer write:
+
+.venv/bin/python manage.py simulate --number {demo.phone_number_id} --from {CUSTOMER} --text "Hola"
+
 Ctrl-C stops everything."""
         )
         while True:
@@ -100,7 +108,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _family(port: int) -> Family:
+def _family(port: int, line: Line) -> Family:
     logs = settings.VAR_DIR / "log"
     base_url = f"http://127.0.0.1:{port}"
     environment = {
@@ -114,7 +122,9 @@ def _family(port: int) -> Family:
     worker = ["-m", "celery", "-A", "gosend", "worker", "-B", "--pool", "threads", "--concurrency", "8"]
     worker += ["--loglevel", "INFO", "--without-mingle", "--without-gossip"]
     sandbox = ["manage.py", "sandbox_meta", "--port", str(port + 1)]
-    sandbox += ["--callback-url", f"{base_url}/meta/webhook"]
+    sandbox += ["--callback-url", f"{base_url}/meta/webhook", "--any-number"]
+    # Else its callbacks would name another telephone number than the console and the API.
+    sandbox += ["--number", f"{line.phone_number_id}:{line.waba_id}:{line.display_phone_number}"]
     receiver = ["manage.py", "receiver", "--port", str(port + 2)]
     named = {"web": web, "worker": worker, "sandbox": sandbox, "receiver": receiver}
     return Family(

@@ -2,11 +2,13 @@
 
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
+from gosend.demo import running
 from gosend.doctor import machine, meta, work
 from gosend.doctor.findings import Finding, State, ill
 
@@ -19,9 +21,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--offline", action="store_true", help="ask nothing of Meta")
+        parser.add_argument(
+            "--url", default="", help="the web server's address; by default the running demo's, or PUBLIC_URL"
+        )
 
-    def handle(self, *, offline: bool, **_: Any) -> None:
-        found = list(_all(asks_meta=not offline))
+    def handle(self, *, offline: bool, url: str = "", **_: Any) -> None:
+        found = list(_all(at=running.find(url), asks_meta=not offline))
         width = max(len(finding.about) for finding in found)
         for finding in found:
             self.stdout.write(f"{_SIGNS[finding.state]:<5}{finding.about:<{width}}  {finding.says}")
@@ -34,7 +39,7 @@ class Command(BaseCommand):
             raise CommandError(f"{failed} things are wrong; each has its cure above.")
 
 
-def _all(*, asks_meta: bool) -> Iterator[Finding]:
+def _all(*, at: running.Address, asks_meta: bool) -> Iterator[Finding]:
     yield from machine.settings_checks()
     base = list(machine.database())
     yield from base
@@ -44,17 +49,16 @@ def _all(*, asks_meta: bool) -> Iterator[Finding]:
         machine.broker,
         machine.clock,
         machine.storage,
-        machine.public_address,
-        *([machine.meta_reached] if asks_meta else []),
+        partial(machine.public_address, at),
         work.processes,
         work.beat,
         work.piles,
         meta.apps,
-        lambda: meta.accounts(asks_meta=asks_meta),
+        partial(meta.accounts, asks_meta=asks_meta),
     ]
     for look in looked:
         try:
             yield from look()
         except DatabaseError as error:
-            name = getattr(look, "__name__", "accounts")
+            name = (look.func if isinstance(look, partial) else look).__name__
             yield ill(name, f"The database did not answer: {type(error).__name__}.", "See database, above.")

@@ -49,6 +49,9 @@ class Command(BaseCommand):
             metavar="ID[:WABA:DISPLAY]",
             help="a number that exists; may be repeated. Without it every id of five digits or more exists",
         )
+        parser.add_argument(
+            "--any-number", action="store_true", help="every other id of five digits or more exists as well"
+        )
 
     def handle(self, **options: Any) -> None:
         try:
@@ -59,6 +62,7 @@ class Command(BaseCommand):
                 latency_seconds=options["latency_ms"] / 1000,
                 lines=tuple(options["number"]),
                 has_starters=True,
+                is_open=options["any_number"],
             )
         except OSError as error:
             raise CommandError(

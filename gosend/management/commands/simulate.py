@@ -7,7 +7,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import PhoneNumber
+from gosend.demo import running
 from gosend.sandbox import callbacks
+from messaging.models import Contact
 
 
 class Command(BaseCommand):
@@ -17,7 +19,12 @@ class Command(BaseCommand):
         parser.add_argument("--from", dest="sender", required=True, help="the customer's number, digits only")
         parser.add_argument("--number", required=True, help="phone_number_id of a sandbox number")
         parser.add_argument("--text", required=True)
-        parser.add_argument("--name", default="", help="the customer's profile name")
+        parser.add_argument(
+            "--name", default="", help="the customer's profile name; one who is known keeps theirs"
+        )
+        parser.add_argument(
+            "--url", default="", help="the web server's address; by default the running demo's, or PUBLIC_URL"
+        )
 
     def handle(self, **options: Any) -> None:
         sender = options["sender"].lstrip("+")
@@ -36,14 +43,30 @@ class Command(BaseCommand):
             display_phone_number=number.display_phone_number_normalized,
             from_phone=sender,
             body=options["text"],
-            name=options["name"],
+            name=options["name"] or _known_name(number, sender),
         )
-        door = settings.SANDBOX_CALLBACK_URL
+        door, source = _door(options["url"])
         body = callbacks.to_bytes(payload)
         if not callbacks.post(url=door, secret=settings.SANDBOX_APP_SECRET, body=body):
             callbacks.schedule(payload=payload)
+            why = "see the server's log" if running.Address(door, "").is_heard() else "nobody listens there"
             raise CommandError(
-                f"{door} has not taken the message. It is kept and will be posted by a worker; "
-                "start the server and a worker, or see the server's log."
+                f"{door} ({source}) has not taken the message: {why}. It is kept and will be posted by a "
+                "worker. Start server and worker (make run, make worker), or name the server with --url."
             )
-        self.stdout.write(f"Posted to {door} as {callbacks.wamid_of(payload)}.")
+        self.stdout.write(f"Posted to {door} ({source}) as {callbacks.wamid_of(payload)}.")
+
+
+def _door(given: str) -> tuple[str, str]:
+    """Where the message is posted to, and where that address is from."""
+    at = running.find(given)
+    door = f"{at.url}/meta/webhook"
+    if at.source != "PUBLIC_URL" or door == settings.SANDBOX_CALLBACK_URL:
+        return door, at.source
+    return settings.SANDBOX_CALLBACK_URL, "SANDBOX_CALLBACK_URL"
+
+
+def _known_name(number: PhoneNumber, sender: str) -> str:
+    """What the customer called themselves before, so that writing again renames nobody."""
+    known = Contact.objects.filter(business_account=number.business_account, phone=sender).first()
+    return known.name if known else ""

@@ -26,11 +26,11 @@ def _after(seconds: float) -> datetime:
     return T + timedelta(seconds=seconds)
 
 
-def test_states_and_reports_stand_in_the_order_of_their_moments(get: Call, acme: Party) -> None:
+def test_states_and_reports_stand_in_the_order_of_their_moments_each_once(get: Call, acme: Party) -> None:
     pricing = {"billable": True, "category": "utility", "type": "regular"}
     message = factories.MessageFactory.create(
-        phone_number=acme.number, status="delivered", created_at=T, sent_at=_after(2), delivered_at=_after(9),
-        attempt_count=2, pricing=pricing,
+        phone_number=acme.number, status="read", created_at=T, sent_at=_after(2), delivered_at=_after(9),
+        read_at=_after(11), attempt_count=2, pricing=pricing,
     )  # fmt: skip
     factories.StatusReportFactory.create(message=message, status="delivered", occurred_at=_after(9))
     sent = factories.StatusReportFactory.create(message=message, status="sent", occurred_at=_after(1))
@@ -40,15 +40,29 @@ def test_states_and_reports_stand_in_the_order_of_their_moments(get: Call, acme:
     assert _steps(answer) == [
         ("gosend", "queued"),
         ("meta", "sent"),
-        ("gosend", "sent"),
-        ("gosend", "delivered"),
         ("meta", "delivered"),
+        ("gosend", "read"),
     ]
     assert answer["timeline"][0]["at"] == "2026-01-01T12:00:00.000Z"
     assert answer["timeline"][1]["raw"] == sent.raw == {"id": message.wamid, "status": "sent"}
     assert answer["timeline"][1]["received_at"] is not None
-    assert (answer["timeline"][2]["raw"], answer["timeline"][2]["received_at"]) == (None, None)
+    assert (answer["timeline"][3]["raw"], answer["timeline"][3]["received_at"]) == (None, None)
     assert (answer["attempts"], answer["pricing"]) == (2, pricing)
+
+
+def test_within_one_second_what_must_come_first_stands_first(get: Call, acme: Party) -> None:
+    """Meta's moments are whole seconds, so they look earlier than ours of the same second."""
+    message = factories.MessageFactory.create(
+        phone_number=acme.number, status="read", created_at=_after(0.4), sent_at=_after(0.6),
+        delivered_at=T, read_at=_after(1),
+    )  # fmt: skip
+    for status, seconds in (("read", 1), ("delivered", 0), ("accepted", 0), ("sent", 0)):
+        factories.StatusReportFactory.create(message=message, status=status, occurred_at=_after(seconds))
+
+    answer = _read(get, message)
+
+    reported = ["accepted", "sent", "delivered", "read"]
+    assert _steps(answer) == [("gosend", "queued"), *(("meta", status) for status in reported)]
 
 
 def test_a_failure_is_shown_with_metas_words_and_the_cure(get: Call, acme: Party) -> None:

@@ -1,5 +1,6 @@
 """A message's page tells all that is known, hides the number, and changes nothing."""
 
+import re
 import time
 
 import pytest
@@ -28,6 +29,13 @@ def test_the_story_is_told(told: Told) -> None:
         "Hola", "1 time",
     ):  # fmt: skip
         assert part in html, part
+
+
+def test_what_meta_reported_is_told_once_with_its_words(told: Told) -> None:
+    html = sign_in(roles.SUPPORT, told.party).get(page(told)).content.decode()
+
+    history = html.split('id="gs-history"')[1].split("</ol>")[0]
+    assert re.findall(r'<span class="gs-soft">(\w+)</span>', history) == ["GoSend", "Meta"]
 
 
 @pytest.mark.parametrize(
