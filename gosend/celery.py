@@ -3,10 +3,12 @@
 import logging
 import logging.config
 import os
+import sys
 from typing import Any
 
 from celery import Celery, signals
 from django.conf import settings
+from django.db import close_old_connections
 from kombu.transport import TRANSPORT_ALIASES
 
 from gosend.lib import stop
@@ -20,6 +22,16 @@ log = logging.getLogger(__name__)
 app = Celery("gosend")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+# Celery would close the thread's database connection before and after each task: a new one for each costs the
+# server more than most tasks do, because every statement is planned on it anew.
+app.conf.CELERY_DB_REUSE_MAX = sys.maxsize
+
+
+@signals.task_prerun.connect
+@signals.task_postrun.connect
+def keep_healthy_connections(**_: Any) -> None:
+    """As Django does around each request: what broke is closed, and the rest asked once whether it lives."""
+    close_old_connections()
 
 
 @signals.setup_logging.connect

@@ -2,8 +2,10 @@
 
 import hashlib
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from django.db.models.functions import Now
@@ -24,6 +26,16 @@ RUN_SECONDS = 20.0
 MAX_ATTEMPTS = 10
 # Seconds after which a worker that is busy with a batch says again that it is.
 _RENEW_SECONDS = 5.0
+# A batch that takes longer is no reason for others to wait.
+_BRISK_SECONDS = 0.5
+
+
+@dataclass(slots=True)
+class _Brisk:
+    until: float = -math.inf
+
+
+_brisk = _Brisk()
 
 
 def store(*, body: bytes, app: MetaApp | None, is_sandbox: bool) -> None:
@@ -40,6 +52,7 @@ def handle_due(*, seconds: float = RUN_SECONDS) -> int:
     total = 0
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and not stop.asked.is_set():
+        _brisk.until = time.monotonic() + _BRISK_SECONDS
         # What was tried before goes alone, and does not wait until nothing new comes any more.
         found = [due for due in (callbacks.take(limit=BATCH), callbacks.take_again()) if due]
         if not found:
@@ -48,6 +61,11 @@ def handle_due(*, seconds: float = RUN_SECONDS) -> int:
             _handle_all(due)
             total += len(due)
     return total
+
+
+def is_brisk() -> bool:
+    """Whether somebody in this process took a batch just now, and will soon take the next."""
+    return time.monotonic() < _brisk.until
 
 
 def handle(*, event: MetaEvent) -> None:

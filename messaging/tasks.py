@@ -10,6 +10,7 @@ from celery import shared_task
 
 from accounts import audit, quota
 from gosend.lib import doorbell, heartbeat, stop
+from gosend.lib.shift import Shift
 from messaging import (
     budgets,
     deliver,
@@ -45,6 +46,8 @@ _FORGET_BATCHES: tuple[Callable[[], int], ...] = (
 _FORGET_SECONDS = 60.0
 # Who fetches customers' files at once in a process.
 _fetching = BoundedSemaphore(2)
+# Who handles callbacks: a second thread where the first is long at its batch.
+_ingesting = Shift(2, suffices=ingest.is_brisk)
 
 
 @shared_task(name="messaging.drain")
@@ -54,7 +57,7 @@ def drain(number_id: int) -> None:
 
 @shared_task(name="messaging.ingest")
 def ingest_due() -> None:
-    ingest.handle_due()
+    _ingesting.work(ingest.handle_due)
 
 
 @shared_task(name="messaging.sweep")

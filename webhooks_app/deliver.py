@@ -45,6 +45,8 @@ _USER_AGENT = "GoSend-Webhooks/1"
 # Kept for the life of the process: the connections to receivers live in its threads.
 _crew = Crew(RUNS * THREADS, name="webhooks")
 
+_at_work: "set[_Run]" = set()
+
 
 @dataclass(frozen=True, slots=True)
 class Post:
@@ -60,7 +62,17 @@ def run(*, seconds: float = RUN_SECONDS) -> int:
 
     Ends early, with nothing in its hands, when the process is asked to stop.
     """
-    return _Run(seconds).work()
+    one = _Run(seconds)
+    _at_work.add(one)
+    try:
+        return one.work()
+    finally:
+        _at_work.discard(one)
+
+
+def has_room() -> bool:
+    """Whether a run of this process has a free thread for what falls due."""
+    return any(one.has_room for one in tuple(_at_work))
 
 
 class _Run:
@@ -80,6 +92,10 @@ class _Run:
         self._lot = THREADS
         self._looked_at = 0.0
         self._after_look = 0
+
+    @property
+    def has_room(self) -> bool:
+        return self._busy < THREADS and time.monotonic() < self._deadline
 
     def work(self) -> int:
         try:

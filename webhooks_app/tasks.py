@@ -1,21 +1,19 @@
 """Deliver what is due; replay what was ordered; forget what is old."""
 
-import threading
-
 from celery import shared_task
 
 from gosend.lib import heartbeat
+from gosend.lib.shift import Shift
 from webhooks_app import deliver as room
 from webhooks_app import replay, retention
 
-# Threads of one worker process that may deliver at the same time; the others are for other tasks.
-_rung = threading.Event()
-_room = threading.BoundedSemaphore(room.RUNS)
+# Slow receivers hold up no other task: the threads that are not here are for those.
+_shift = Shift(room.RUNS, suffices=room.has_room)
 
 
 @shared_task(name="webhooks_app.deliver")
 def deliver() -> None:
-    _deliver()
+    _shift.work(room.run)
 
 
 @shared_task(name="webhooks_app.replay")
@@ -28,23 +26,9 @@ def sweep() -> None:
     """Find what a lost doorbell or a dead worker left behind: the rows are the truth."""
     replay.advance()
     heartbeat.stamp(kind="sweep", name="webhooks_app.sweep")
-    _deliver()
+    _shift.work(room.run)
 
 
 @shared_task(name="webhooks_app.forget")
 def forget() -> None:
     retention.forget()
-
-
-def _deliver() -> None:
-    """Deliver in a few threads of this process at most, so that slow receivers hold up no other task.
-
-    A ring that finds no room is not lost: a thread at work looks again before it leaves.
-    """
-    _rung.set()
-    while _rung.is_set() and _room.acquire(blocking=False):
-        try:
-            _rung.clear()
-            room.run()
-        finally:
-            _room.release()
