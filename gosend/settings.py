@@ -198,6 +198,9 @@ META_GRAPH_URL = env("META_GRAPH_URL", "https://graph.facebook.com").rstrip("/")
 META_GRAPH_VERSION = env("META_GRAPH_VERSION", "v25.0")
 # Seconds for one call to Meta, connecting included.
 META_TIMEOUT_SECONDS = env_int("META_TIMEOUT_SECONDS", 30)
+# Requests of one process that wait for Meta's answer to their message at the same moment; a further message
+# is answered `queued`, and a worker sends it. Fewer than the process has threads (8): the others answer.
+SYNCHRONOUS_SENDS = env_int("SYNCHRONOUS_SENDS", 4)
 # The sandbox signs its callbacks with this; derived, so that there is nothing to store or lose.
 SANDBOX_APP_SECRET = (
     hmac.digest(SECRET_KEY.encode(), b"gosend sandbox app", hashlib.sha256).hex()
