@@ -2,7 +2,7 @@
 
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import orjson
@@ -135,7 +135,7 @@ def _ask(party: Party, dialect: str, to: str) -> tuple[int, str]:
     return answer.status_code, orjson.loads(answer.content)["status"]
 
 
-def _post(path: str, body: dict[str, object], headers: dict[str, str]) -> HttpResponse:
+def _post(path: str, body: Mapping[str, object], headers: dict[str, str]) -> HttpResponse:
     response = Client().post(path, orjson.dumps(body), content_type="application/json", headers=headers)
     assert isinstance(response, HttpResponse)
     return response
