@@ -136,6 +136,9 @@ def _database(url: str) -> dict[str, Any]:
 
 
 DATABASES = {"default": _database(DATABASE_URL or embedded_postgres.url(VAR_DIR))}
+# Seconds after which PostgreSQL gives up a statement of a web process (wsgi.py); 0 for never. Workers and
+# commands have no such end: migrations and retention may take as long as they take.
+WEB_STATEMENT_SECONDS = env_int("WEB_STATEMENT_SECONDS", 30)
 
 # --- Redis and Celery ---------------------------------------------------------------------------
 # Without Redis the doorbells go over files and the limits over PostgreSQL: the same code that
