@@ -170,9 +170,12 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TIMEZONE = "UTC"
 # Seconds between two looks for rows that a lost doorbell left behind.
 SWEEP_SECONDS = env_int("SWEEP_SECONDS", 1)
+# A look that no worker took within so many intervals is dropped: another has been asked for since. A worker
+# whose clock is as much ahead of beat's drops all of them; the doctor says so.
+SWEEP_EXPIRES_IN = 5
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
-    name: {"task": name, "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS * 5}}
+    name: {"task": name, "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS * SWEEP_EXPIRES_IN}}
     for name in (
         "messaging.sweep",
         "messaging.ingest",

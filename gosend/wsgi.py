@@ -13,7 +13,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gosend.settings")
 def _limit_statements() -> None:
     """One slow question must not hold a thread, and the database, long after whoever asked has left.
 
-    It goes with the connection, so it costs no statement. What DATABASE_URL says in `options` comes last and wins.
+    It goes with the connection, so it costs no statement. What DATABASE_URL says in `options` comes last.
     """
     if settings.WEB_STATEMENT_SECONDS > 0:
         options = settings.DATABASES["default"]["OPTIONS"]

@@ -2,10 +2,12 @@
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from io import StringIO
 
 import pytest
+import time_machine
 from django.core.management import CommandError, call_command
 from django.db import connection
 from pytest_django import Settings
@@ -130,6 +132,39 @@ def test_a_worker_that_died_and_a_beat_that_never_was_are_told() -> None:
     heartbeat.stamp(kind="worker", name="worker@here:2")
 
     assert one(work.processes, "worker").state is State.OK
+
+
+def test_clocks_that_agree_are_well() -> None:
+    for kind in ("web", "worker", "beat"):
+        heartbeat.stamp(kind=kind, name=f"{kind}@here:1")
+
+    assert [(found.about, found.state) for found in work.clocks()] == [("clocks", State.OK)]
+
+
+@pytest.mark.parametrize(
+    ("ahead", "says"),
+    [
+        (
+            {"worker": 6},
+            ["worker@there:1 is 6.0 s ahead of beat: it drops every sweep as expired (after 5 s)"],
+        ),
+        # Both are right by PostgreSQL, and still too far from each other.
+        ({"worker": 3, "beat": -3}, ["worker@there:1 is 6.0 s ahead of beat"]),
+        ({"worker": 9, "beat": 9}, ["beat@there:1 is +9.0 s off", "worker@there:1 is +9.0 s off"]),
+        ({"web": -7}, ["web@there:1 is -7.0 s off PostgreSQL's clock."]),
+        # What is early never expires.
+        ({"worker": -4}, []),
+    ],
+)
+def test_a_clock_that_makes_a_worker_drop_every_sweep_is_told(ahead: dict[str, int], says: list[str]) -> None:
+    for kind in ("web", "worker", "beat"):
+        with time_machine.travel(time.time() + ahead.get(kind, 0), tick=True):
+            heartbeat.stamp(kind=kind, name=f"{kind}@there:1")
+
+    found = [finding for finding in work.clocks() if finding.state is State.FAILED]
+
+    assert [one.says[: len(start)] for one, start in zip(found, says, strict=True)] == says
+    assert {one.cure[:22] for one in found} <= {"Keep the time with NTP"}
 
 
 def test_a_message_that_waits_is_told() -> None:

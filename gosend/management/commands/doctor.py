@@ -48,6 +48,7 @@ def _all(*, asks_meta: bool) -> Iterator[Finding]:
         *([machine.meta_reached] if asks_meta else []),
         work.processes,
         work.beat,
+        work.clocks,
         work.piles,
         meta.apps,
         lambda: meta.accounts(asks_meta=asks_meta),
