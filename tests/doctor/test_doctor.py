@@ -1,10 +1,12 @@
 """The doctor against real ills: each is named, with its cure."""
 
+import shutil
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from io import StringIO
+from pathlib import Path
 
 import pytest
 import time_machine
@@ -24,6 +26,7 @@ from gosend.sandbox.world import Line
 from gosend.whatsapp.client import GraphClient, HttpTransport
 from tests import factories
 from tests.conftest import Party
+from tests.faults.servers import Redis
 
 pytestmark = pytest.mark.django_db
 
@@ -182,6 +185,23 @@ def test_redis_and_an_address_that_do_not_answer_are_told(settings: Settings) ->
 
     assert one(machine.broker, "redis").state is State.FAILED
     assert one(machine.public_address, "public address").state is State.FAILED
+
+
+@pytest.mark.skipif(shutil.which("redis-server") is None, reason="needs redis-server")
+def test_a_redis_that_is_full_is_told(settings: Settings, tmp_path: Path) -> None:
+    redis = Redis(tmp_path)
+    redis.start()
+    settings.REDIS_URL = f"redis://127.0.0.1:{redis.port}/0"
+    try:
+        before = one(machine.broker, "redis").state
+        with redis.client() as client:
+            client.config_set("maxmemory", "1")
+        found = one(machine.broker, "redis")
+    finally:
+        redis.kill()
+
+    assert (before, found.state) == (State.OK, State.FAILED)
+    assert (found.says[:13], "maxmemory" in found.cure) == ("Redis is full", True)
 
 
 @pytest.mark.django_db(transaction=True)
