@@ -65,8 +65,9 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """Django has logged the exception already, and is still handling it."""
     error = sys.exc_info()[1]
-    is_of_database = isinstance(error, OperationalError | InterfaceError)
-    return _problem(request, error if is_of_database else errors.Fault("A fault of ours"))
+    if isinstance(error, OperationalError | InterfaceError):
+        return _problem(request, error)
+    return _problem(request, errors.Fault("A fault of ours"))
 
 
 def _problem(request: HttpRequest, error: Exception) -> HttpResponse:

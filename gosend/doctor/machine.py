@@ -69,7 +69,7 @@ def broker() -> Iterator[Finding]:
         seconds, micro = client.time()
         client.set("gosend:doctor", "well", ex=1)
     except redis.OutOfMemoryError:
-        says = "Redis is full and takes nothing in: workers end as often as they start, and nothing is sent by them."
+        says = "Redis is full and takes nothing in: workers end as often as they start."
         yield ill(
             "redis", says, "Raise maxmemory, or empty it (FLUSHDB): all of ours is made anew. Start workers."
         )

@@ -61,8 +61,8 @@ def stamp(*, kind: str, name: str) -> None:
     """Note that something is at work now."""
     with connection.cursor() as cursor:
         memory = 0 if kind == "sweep" else _rss_bytes()
-        given = {"name": name[:200], "kind": kind, "memory": memory, "forget": _FORGET, "clock": time.time()}
-        cursor.execute(_STAMP, given)
+        given: dict[str, str | float] = {"name": name[:200], "kind": kind, "forget": _FORGET}
+        cursor.execute(_STAMP, given | {"memory": memory, "clock": time.time()})
 
 
 def note_sweep(name: str) -> None:
