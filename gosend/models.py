@@ -22,6 +22,9 @@ class Heartbeat(models.Model):
     name = models.CharField(max_length=200, primary_key=True)
     kind = models.CharField(max_length=20, help_text="web, worker or sweep.")
     at = models.DateTimeField(db_default=Now())
+    clock_ahead = models.FloatField(
+        null=True, help_text="Seconds by which the process's own clock is ahead of the database's."
+    )
     rss_bytes = models.BigIntegerField(default=0, help_text="Resident memory of a process.")
 
     def __str__(self) -> str:

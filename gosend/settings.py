@@ -136,6 +136,9 @@ def _database(url: str) -> dict[str, Any]:
 
 
 DATABASES = {"default": _database(DATABASE_URL or embedded_postgres.url(VAR_DIR))}
+# Seconds after which PostgreSQL gives up a statement of a web process (wsgi.py); 0 for never. Workers and
+# commands have no such end: migrations and retention may take as long as they take.
+WEB_STATEMENT_SECONDS = env_int("WEB_STATEMENT_SECONDS", 30)
 
 # --- Redis and Celery ---------------------------------------------------------------------------
 # Without Redis the doorbells go over files and the limits over PostgreSQL: the same code that
@@ -167,9 +170,12 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TIMEZONE = "UTC"
 # Seconds between two looks for rows that a lost doorbell left behind.
 SWEEP_SECONDS = env_int("SWEEP_SECONDS", 1)
+# A look that no worker took within so many intervals is dropped: another has been asked for since. A worker
+# whose clock is as much ahead of beat's drops all of them; the doctor says so.
+SWEEP_EXPIRES_IN = 5
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
-    name: {"task": name, "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS * 5}}
+    name: {"task": name, "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS * SWEEP_EXPIRES_IN}}
     for name in (
         "messaging.sweep",
         "messaging.ingest",
@@ -198,6 +204,9 @@ META_GRAPH_URL = env("META_GRAPH_URL", "https://graph.facebook.com").rstrip("/")
 META_GRAPH_VERSION = env("META_GRAPH_VERSION", "v25.0")
 # Seconds for one call to Meta, connecting included.
 META_TIMEOUT_SECONDS = env_int("META_TIMEOUT_SECONDS", 30)
+# Requests of one process that wait for Meta's answer to their message at the same moment; a further message
+# is answered `queued`, and a worker sends it. Fewer than the process has threads (16): the others answer.
+SYNCHRONOUS_SENDS = env_int("SYNCHRONOUS_SENDS", 10)
 # The sandbox signs its callbacks with this; derived, so that there is nothing to store or lose.
 SANDBOX_APP_SECRET = (
     hmac.digest(SECRET_KEY.encode(), b"gosend sandbox app", hashlib.sha256).hex()

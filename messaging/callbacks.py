@@ -17,6 +17,9 @@ from messaging.models import MetaEvent
 
 # Seconds until a callback whose handling failed is taken up again.
 _RETRY_SECONDS = (5, 30, 120, 600, 3600)
+# Bytes of bodies after which a batch takes no further callback: Meta's may have 3 MB each, and what is read
+# from them takes several times as much memory.
+MAX_BYTES = 10_000_000
 
 
 @dataclass(slots=True)
@@ -39,7 +42,7 @@ class Callback:
 
 
 def take(*, limit: int) -> list[Callback]:
-    """Claim callbacks that nobody has tried yet, oldest first."""
+    """Claim callbacks that nobody has tried yet, oldest first: one, and more up to `limit` and MAX_BYTES."""
     return _take("= 0", limit)
 
 
@@ -111,7 +114,7 @@ def _delay(attempt_count: int) -> int | None:
 
 def _take(attempts: str, limit: int) -> list[Callback]:
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE.format(attempts=attempts), [limit, settings.INGEST_LEASE_SECONDS])
+        cursor.execute(_TAKE.format(attempts=attempts), [limit, MAX_BYTES, settings.INGEST_LEASE_SECONDS])
         rows = sorted(cursor.fetchall())
     apps = MetaApp.objects.in_bulk({row[1] for row in rows if row[1] is not None})
     return [
@@ -128,13 +131,18 @@ def _take(attempts: str, limit: int) -> list[Callback]:
     ]
 
 
+# The size of a body is read without the body.
 _TAKE = """
-WITH due AS (
-    SELECT id FROM messaging_metaevent
+WITH waiting AS (
+    SELECT id, next_attempt_at, octet_length(body) AS size FROM messaging_metaevent
      WHERE next_attempt_at <= statement_timestamp() AND attempt_count {attempts}
      ORDER BY next_attempt_at, id
      LIMIT %s
-       FOR UPDATE SKIP LOCKED)
+       FOR UPDATE SKIP LOCKED
+), due AS (
+    SELECT id FROM (
+        SELECT id, sum(size) OVER (ORDER BY next_attempt_at, id) - size AS before FROM waiting) AS summed
+     WHERE before < %s)
 UPDATE messaging_metaevent e
    SET next_attempt_at = statement_timestamp() + make_interval(secs => %s),
        attempt_count = e.attempt_count + 1

@@ -5,14 +5,15 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
+from django.conf import settings
 from django.db.models import OuterRef, Subquery
 from django.db.models.functions import Now
 
 from accounts import numbers
 from accounts.models import PhoneNumber
-from gosend.lib import doorbell, stop
+from gosend.lib import doorbell, metrics, stop
 from gosend.whatsapp import links
 from gosend.whatsapp.client import GraphClient
 from messaging import claims, media, pacing, throughput
@@ -44,28 +45,62 @@ _draining_lock = threading.Lock()
 
 
 def now(*, message: Message) -> None:
-    """Send one freshly accepted message in this thread, unless another is ahead of it.
+    """Send one freshly accepted message in this thread, or leave it to a worker.
 
-    Its place in the number's budget was taken when it was accepted. One with links is left to a worker
-    when too many of its tenant's wait for theirs already.
+    It is left where another to the same person is ahead of it, where as many requests of this process as
+    may wait for Meta do so already, and where too many of its tenant's wait for their links. Its place in
+    the number's budget was taken when it was accepted.
     """
-    if not links.find(message.content.body):
-        _now(message)
-        return
-    with media.seat(tenant_id=message.tenant_id) as is_free:
-        if is_free:
-            _now(message)
-        else:
-            doorbell.ring("messaging.drain", number_id=message.phone_number_id)
-
-
-def _now(message: Message) -> None:
     client = numbers.client_for(message.phone_number)
-    claim = claims.take_one(message_id=message.pk)
-    if claim is not None:
-        _send(client, message.phone_number, [claim])
-    else:
-        doorbell.ring("messaging.drain", number_id=message.phone_number_id)
+    with _seat(message, client) as is_free:
+        claim = claims.take_one(message_id=message.pk) if is_free else None
+        if claim is not None:
+            _send(client, message.phone_number, [claim])
+            return
+    # The worker takes a place of its own, or tries in this one's stead.
+    throughput.give_back(number=message.phone_number, count=1)
+    doorbell.ring("messaging.drain", number_id=message.phone_number_id)
+
+
+@contextmanager
+def _seat(message: Message, client: GraphClient) -> Iterator[bool]:
+    """Whether this request may wait for what is not in this process: a Meta, or a link's host."""
+    has_links = bool(links.find(message.content.body))
+    with ExitStack() as seats:
+        is_free = True
+        if has_links or not client.is_in_process:
+            is_free = seats.enter_context(_requests.seat())
+        if has_links and is_free:
+            is_free = seats.enter_context(media.seat(tenant_id=message.tenant_id))
+        yield is_free
+
+
+class _Requests:
+    """The requests of this process that wait for Meta's answer to their own message.
+
+    A Meta that hangs holds each of them as long as META_TIMEOUT_SECONDS: there must be threads left for
+    everything else.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting = 0
+
+    @contextmanager
+    def seat(self) -> Iterator[bool]:
+        with self._lock:
+            is_free = self._waiting < settings.SYNCHRONOUS_SENDS
+            self._waiting += is_free
+        if not is_free:
+            metrics.LIMITS.add("synchronous_sends", "process", "denied")
+        try:
+            yield is_free
+        finally:
+            with self._lock:
+                self._waiting -= is_free
+
+
+_requests = _Requests()
 
 
 def _send(client: GraphClient, number: PhoneNumber, taken: Sequence[Claim]) -> None:
@@ -74,6 +109,7 @@ def _send(client: GraphClient, number: PhoneNumber, taken: Sequence[Claim]) -> N
         line.add(taken)
         while not line.is_idle:
             line.turn()
+    pacing.end_try(number)
 
 
 def drain(*, number_id: int, seconds: float = DRAIN_SECONDS) -> int:
@@ -124,6 +160,7 @@ def _drain(number: PhoneNumber, *, until: float) -> int:
             if line.is_idle:
                 break
             line.turn()
+    pacing.end_try(number)
     if queue.is_throttled and not pacing.held_seconds(number):
         doorbell.ring_later("messaging.drain", seconds=_REFILL_SECONDS, number_id=number.pk)
     elif _is_over(until):

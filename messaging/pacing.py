@@ -3,7 +3,8 @@
 A number that Meta finds too fast goes on at half its rate, and comes back to all of it within a minute.
 The numbers of an account that has used much of its calls slow down before Meta has to refuse.
 A used-up account, a number held back as spam and a token that has ended pause: nothing is sent until the
-time is over, then one message tries, and the first that Meta accepts lets the rest go.
+time is over, then one message tries, and the first that Meta accepts lets the rest go. While it tries the
+number is paused for everybody else, in all processes.
 """
 
 import logging
@@ -14,15 +15,16 @@ from django.db.models import Case, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce, Greatest, Now
 from django.utils import timezone
 
+from accounts import pace
 from accounts.models import PhoneNumber
-from accounts.pace import REASONS, RECOVERY_SECONDS, held_seconds, held_with, share_of
-from gosend.lib import metrics
+from accounts.pace import REASONS, RECOVERY_SECONDS, held_with, share_of
+from gosend.lib import metrics, prepared
 from gosend.whatsapp import errors
 from gosend.whatsapp.client import Accepted
 from gosend.whatsapp.errors import GraphError, Outcome
 from webhooks_app import events
 
-__all__ = ["heed", "held_seconds", "judged", "probe", "share_of", "slowed", "why_held"]
+__all__ = ["end_try", "heed", "held_seconds", "judged", "probe", "share_of", "slowed", "why_held"]
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +44,16 @@ _LEAST_SHARE = 0.05
 _MUCH_USED = 75.0
 # Between two tries of a number that needs somebody's care.
 _PROBE_SECONDS = 300.0
+# The longest for which one message's try keeps all others back: it may be lost with its process.
+_TRY_SECONDS = 5.0
 # What is halved where we set no limit: Meta's highest tier.
 _UNLIMITED = 1000
+
+
+def held_seconds(number: PhoneNumber) -> float:
+    """For how long nothing may be sent on this number; the pause for its own try keeps nobody back."""
+    is_own = number.trying_until is not None and number.trying_until == number.held_until
+    return 0.0 if is_own else pace.held_seconds(number)
 
 
 def why_held(number: PhoneNumber) -> str:
@@ -54,8 +64,27 @@ def why_held(number: PhoneNumber) -> str:
 
 
 def probe(number: PhoneNumber, most: int) -> int:
-    """One at a time after a pause, until Meta has accepted one."""
-    return min(most, 1) if number.held_for else most
+    """How many of `most` may go out: after a pause one, until Meta has accepted one; 0 while another tries.
+
+    Of several that ask at once, in whichever process, one gets the try. Call `end_try` when it is over.
+    """
+    if not number.held_for or most <= 0:
+        return most
+    own = None if number.trying_until is None else number.trying_until.isoformat()
+    found = prepared.rows(_TRY, [str(_TRY_SECONDS), str(number.pk), own])
+    if found:
+        number.held_until = number.trying_until = found[0][0]
+        return 1
+    number.refresh_from_db(fields=FIELDS)
+    return 0 if number.held_for else most
+
+
+def end_try(number: PhoneNumber) -> None:
+    """Let the next try begin at once, where Meta has not said of this number's own that the pause goes on."""
+    if number.trying_until is not None:
+        tries = PhoneNumber.objects.filter(pk=number.pk, held_until=number.trying_until)
+        number.trying_until = None
+        tries.update(held_until=Now())
 
 
 def slowed(number: PhoneNumber, rate: int | None) -> int | None:
@@ -164,6 +193,7 @@ def _pause(number: PhoneNumber, rows: QuerySet[PhoneNumber], why: str, seconds: 
 def _release(number: PhoneNumber) -> None:
     """Meta has taken a message. A token that one number may use again serves its account's others."""
     held_with(number).update(held_until=None, held_for="")
+    number.trying_until = None
     number.refresh_from_db(fields=FIELDS)
 
 
@@ -185,3 +215,13 @@ def _alert(number: PhoneNumber, type: str, error: GraphError) -> None:
         occurred_at=timezone.now(),
         data={"alert": alert},
     )
+
+
+# The pause is looked at and begun anew in one statement, so that only one of many gets the try.
+_TRY = """
+UPDATE accounts_phonenumber
+   SET held_until = statement_timestamp() + make_interval(secs => $1::float8)
+ WHERE id = $2::bigint AND held_for <> ''
+   AND (held_until IS NULL OR held_until <= statement_timestamp() OR held_until = $3::timestamptz)
+RETURNING held_until
+"""

@@ -57,16 +57,24 @@ def take(*, number: PhoneNumber, most: int) -> Grant:
     """Take as many sends from the number's budget as it holds, up to `most`; fewer as Meta asks."""
     if wait := pacing.held_seconds(number):
         return Grant(0, wait)
-    most = pacing.probe(number, most)
+    allowed = pacing.probe(number, most)
+    if most and not allowed:
+        # Somebody else's message tries now.
+        return Grant(0, pacing.held_seconds(number))
+    most = allowed
     rate = pacing.slowed(number, per_second(number))
     if rate is None:
         return Grant(most)
     count, wait = _take(number, rate, most)
+    if not count:
+        pacing.end_try(number)
     return Grant(count, wait / 1_000_000)
 
 
 def give_back(*, number: PhoneNumber, count: int) -> None:
     """Put back what was taken and not sent."""
+    if count > 0:
+        pacing.end_try(number)
     rate = pacing.slowed(number, per_second(number))
     if rate is not None and count > 0:
         _take(number, rate, -count)

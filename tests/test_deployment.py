@@ -157,3 +157,35 @@ def test_the_image_runs_the_web_command_of_compose_by_itself() -> None:
     [command] = [line for line in lines if line.startswith("CMD ")]
 
     assert yaml.safe_load(command.removeprefix("CMD ")) == service("web")["command"]
+
+
+@pytest.mark.parametrize(
+    ("module", "environment", "limit"),
+    [
+        ("gosend.wsgi", {}, "30s"),
+        ("gosend.wsgi", {"WEB_STATEMENT_SECONDS": "7"}, "7s"),
+        ("gosend.wsgi", {"WEB_STATEMENT_SECONDS": "0"}, "0"),
+        ("gosend.celery", {}, "0"),
+    ],
+)
+def test_only_statements_of_web_processes_are_given_up(
+    module: str, environment: dict[str, str], limit: str, tmp_path: Path
+) -> None:
+    asking = f"""
+import importlib, os
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+importlib.import_module("{module}")
+import django
+django.setup()
+from django.db import connection
+with connection.cursor() as cursor:
+    cursor.execute("SHOW statement_timeout")
+    print(cursor.fetchone()[0])
+"""
+    given = os.environ | {"DATABASE_URL": local_database_url(), "VAR_DIR": str(tmp_path)} | environment
+
+    told = subprocess.run(
+        [sys.executable, "-c", asking], cwd=ROOT, env=given, capture_output=True, text=True, check=True
+    )
+
+    assert told.stdout.strip() == limit

@@ -179,8 +179,22 @@ class Replay(models.Model):
             models.Index(fields=["id"], condition=Q(finished_at=None), name="replay_unfinished"),
         ]
 
+    # Counting stops after one more: it would keep whoever orders waiting the longer, the more there is.
+    MAX_COUNTED = 10_000
+
     def __str__(self) -> str:
         return f"replay {self.pk}"
+
+    @property
+    def is_total_capped(self) -> bool:
+        """Whether there are more than `shown_total`; at the end all are counted, one by one."""
+        return self.total > self.MAX_COUNTED and (self.finished_at is None or self.is_stopped)
+
+    @property
+    def shown_total(self) -> int:
+        if not self.is_total_capped:
+            return self.total
+        return max(self.MAX_COUNTED, self.replayed_count)
 
 
 class Trigger(models.TextChoices):

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Count, F, Q, QuerySet
-from django.db.models.functions import Now
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce, Now
 
 from gosend.lib import doorbell, ids
 from gosend.lib.errors import DomainError
@@ -61,7 +61,7 @@ def order(*, endpoint: WebhookEndpoint, since: datetime, wanted: str = Replay.Wa
     replay = Replay(tenant_id=endpoint.tenant_id, endpoint=endpoint, since=since, wanted=wanted)
     with transaction.atomic():
         replay.until = WebhookEndpoint.objects.annotate(now=Now()).get(pk=endpoint.pk).now
-        replay.total = _ended(replay).count()
+        replay.total = _ended(replay).values("pk")[: Replay.MAX_COUNTED + 1].count()
         replay.save(force_insert=True)
         replay.refresh_from_db()
         doorbell.ring("webhooks_app.replay")
@@ -79,8 +79,10 @@ def advance() -> int:
 
 def progress(*, endpoint: WebhookEndpoint, replay_id: int) -> Progress | None:
     """How far an order of an endpoint's has come, all of it seen at the same moment."""
-    waiting = Count("deliveries", filter=Q(deliveries__next_attempt_at__isnull=False))
-    replay = endpoint.replays.annotate(waiting_count=waiting).filter(pk=replay_id).first()
+    # Those that wait have an index of their own; of the others there may be millions.
+    waiting = Delivery.objects.filter(replay=OuterRef("pk"), next_attempt_at__isnull=False).order_by()
+    count = Subquery(waiting.values("replay").annotate(count=Count("pk")).values("count"))
+    replay = endpoint.replays.annotate(waiting_count=Coalesce(count, 0)).filter(pk=replay_id).first()
     return None if replay is None else Progress(replay, replay.waiting_count)
 
 

@@ -1,6 +1,7 @@
 """Tenant, Member, ApiKey, Customer, MetaApp, BusinessAccount, PhoneNumber."""
 
 import ipaddress
+from datetime import datetime
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
@@ -375,6 +376,8 @@ class PhoneNumber(models.Model):
     )
     connected_at = models.DateTimeField(db_default=Now())
     created_at = models.DateTimeField(db_default=Now())
+    # No column: whoever holds this object may try first after a pause, while `held_until` is this moment.
+    trying_until: datetime | None = None
 
     class Meta:
         indexes = [models.Index(fields=["display_phone_number_normalized"], name="number_of_digits")]

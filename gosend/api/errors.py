@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from psycopg.errors import QueryCanceled
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -35,7 +36,9 @@ _OTHERS: tuple[tuple[type[Exception], str], ...] = (
     (InterfaceError, "service_unavailable"),
 )
 # Database trouble names hosts and statements, which are nobody's business outside.
-_PRIVATE = {"service_unavailable", "internal_error"}
+_PRIVATE = {"service_unavailable", "took_too_long", "internal_error"}
+# Seconds after which it is worth to come again.
+_RETRY_AFTER = {"service_unavailable": 1, "took_too_long": 10}
 _JSON_PREFIXES = ("/v1/", "/meta/", "/openapi/", "/healthz", "/readyz")
 
 
@@ -79,16 +82,20 @@ def explain(error: Exception) -> Problem:
     if isinstance(error, exceptions.ValidationError):
         return _of_validation(error)
     code = next((code for kind, code in _OTHERS if isinstance(error, kind)), "internal_error")
+    if isinstance(error.__cause__, QueryCanceled):
+        code = "took_too_long"
     entry = catalog.CATALOG[code]
     if code == "internal_error":
         log.error("unexpected %s", type(error).__name__, exc_info=error)
     elif code == "service_unavailable":
         log.error("the database does not answer: %s", type(error).__name__)
+    elif code == "took_too_long":
+        log.error("a statement took too long", exc_info=error)
     is_private = code in _PRIVATE or not isinstance(error, exceptions.APIException)
     return Problem(
         entry,
         entry.cause if is_private else str(error),
-        retry_after=1 if code == "service_unavailable" else None,
+        retry_after=_RETRY_AFTER.get(code),
     )
 
 

@@ -1,9 +1,11 @@
 """The pages for people: what is here, the API reference, the errors."""
 
+import sys
 from http import HTTPStatus
 
 from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -61,7 +63,10 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django has logged the exception already."""
+    """Django has logged the exception already, and is still handling it."""
+    error = sys.exc_info()[1]
+    if isinstance(error, OperationalError | InterfaceError):
+        return _problem(request, error)
     return _problem(request, errors.Fault("A fault of ours"))
 
 
@@ -74,6 +79,7 @@ def _problem(request: HttpRequest, error: Exception) -> HttpResponse:
         "status": entry.status,
         "phrase": HTTPStatus(entry.status).phrase,
         "cause": entry.cause,
+        "cure": entry.cure if entry.status == HTTPStatus.SERVICE_UNAVAILABLE else "",
         "request_id": logs.request_id.get(),
     }
     return _page(request, "problem.html", context, status=entry.status)

@@ -73,6 +73,13 @@ def broker() -> Iterator[Finding]:
     client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2)
     try:
         seconds, micro = client.time()
+        client.set("gosend:doctor", "well", ex=1)
+    except redis.OutOfMemoryError:
+        says = "Redis is full and takes nothing in: workers end as often as they start."
+        yield ill(
+            "redis", says, "Raise maxmemory, or empty it (FLUSHDB): all of ours is made anew. Start workers."
+        )
+        return
     except redis.RedisError as error:
         cure = "Start Redis, and check REDIS_URL. Until then messages go out by the sweep, a little later."
         yield ill("redis", f"Redis cannot be reached: {type(error).__name__}", cure)

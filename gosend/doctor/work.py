@@ -15,6 +15,9 @@ from webhooks_app import backlog as webhooks
 _PROCESS_SECONDS = 30.0
 # A backlog older than this is more than a burst.
 _WAITING_SECONDS = 60.0
+# Leases go by the database's clock, signatures and the ends of tasks by each machine's own.
+_DRIFT_SECONDS = 5.0
+_NTP = "Keep the time with NTP on its machine (timedatectl set-ntp true); nothing need be restarted."
 
 
 def processes() -> Iterator[Finding]:
@@ -44,10 +47,39 @@ def beat() -> Iterator[Finding]:
         if seconds <= _WAITING_SECONDS and ages.get(name, never) > max(_PROCESS_SECONDS, seconds * 5):
             overdue.append(name)
     if overdue:
-        cure = "Start beat: make worker runs one; elsewhere exactly one celery -A gosend beat."
+        cure = (
+            "Start beat: make worker runs one; elsewhere exactly one celery -A gosend beat. See clocks too."
+        )
         yield ill("beat", f"Not swept lately: {', '.join(sorted(overdue))}.", cure)
     else:
         yield well("beat", "Every sweep has been round lately.")
+
+
+def clocks() -> Iterator[Finding]:
+    """What beat sends carries an end by beat's clock: a worker whose own is past it drops it unread.
+
+    `machine.clock` compares only this machine's with the database's; the processes may run on others.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_CLOCKS, [_PROCESS_SECONDS])
+        found = cursor.fetchall()
+    beats = [ahead for _, kind, ahead in found if kind == "beat"]
+    expires = settings.SWEEP_SECONDS * settings.SWEEP_EXPIRES_IN
+    is_well = True
+    for name, kind, ahead in found:
+        late = ahead - min(beats) if beats and kind == "worker" else 0.0
+        if late > expires:
+            says = (
+                f"{name} is {late:.1f} s ahead of beat: it drops every sweep as expired (after {expires} s)"
+            )
+            yield ill("clocks", f"{says}, and finds nothing that a lost doorbell left behind.", _NTP)
+        elif abs(ahead) > _DRIFT_SECONDS:
+            yield ill("clocks", f"{name} is {ahead:+.1f} s off PostgreSQL's clock.", _NTP)
+        else:
+            continue
+        is_well = False
+    if is_well:
+        yield well("clocks", "Web, workers and beat agree on the time.")
 
 
 def piles() -> Iterator[Finding]:
@@ -90,6 +122,12 @@ def piles() -> Iterator[Finding]:
 _ALIVE = """
 SELECT kind, count(*) FROM gosend_heartbeat
  WHERE kind <> 'sweep' AND at > clock_timestamp() - make_interval(secs => %s) GROUP BY kind
+"""
+_CLOCKS = """
+SELECT name, kind, clock_ahead FROM gosend_heartbeat
+ WHERE kind <> 'sweep' AND clock_ahead IS NOT NULL
+   AND at > clock_timestamp() - make_interval(secs => %s)
+ ORDER BY name LIMIT 1000
 """
 _SWEPT = """
 SELECT name, extract(epoch FROM clock_timestamp() - at)::float8 FROM gosend_heartbeat

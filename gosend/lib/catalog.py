@@ -338,6 +338,12 @@ _ROWS = (
     ),
     ("service_unavailable", 503, "The database cannot be reached.", "Repeat later; nothing was accepted."),
     (
+        "took_too_long",
+        503,
+        "The database gave the request up, because it took too long.",
+        "Ask for less: fewer days, fewer filters. Otherwise repeat later; nothing was accepted.",
+    ),
+    (
         "internal_error",
         500,
         "A fault of ours.",

@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from pathlib import Path
 
 from django.conf import settings
@@ -60,7 +61,8 @@ def stamp(*, kind: str, name: str) -> None:
     """Note that something is at work now."""
     with connection.cursor() as cursor:
         memory = 0 if kind == "sweep" else _rss_bytes()
-        cursor.execute(_STAMP, {"name": name[:200], "kind": kind, "memory": memory, "forget": _FORGET})
+        given: dict[str, str | float] = {"name": name[:200], "kind": kind, "forget": _FORGET}
+        cursor.execute(_STAMP, given | {"memory": memory, "clock": time.time()})
 
 
 def note_sweep(name: str) -> None:
@@ -88,7 +90,9 @@ _STAMP = """
 WITH gone AS (
     DELETE FROM gosend_heartbeat
      WHERE name <> %(name)s AND kind <> 'sweep' AND at < now() - %(forget)s::interval)
-INSERT INTO gosend_heartbeat (name, kind, rss_bytes, at)
-VALUES (%(name)s, %(kind)s, %(memory)s, clock_timestamp())
-ON CONFLICT (name) DO UPDATE SET at = excluded.at, rss_bytes = excluded.rss_bytes
+INSERT INTO gosend_heartbeat (name, kind, rss_bytes, at, clock_ahead)
+VALUES (%(name)s, %(kind)s, %(memory)s, clock_timestamp(),
+        %(clock)s::float8 - extract(epoch FROM clock_timestamp())::float8)
+ON CONFLICT (name) DO UPDATE
+   SET at = excluded.at, rss_bytes = excluded.rss_bytes, clock_ahead = excluded.clock_ahead
 """

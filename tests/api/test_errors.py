@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 from django.conf import settings
-from django.db import OperationalError
+from django.db import OperationalError, connection, transaction
 from django.test import Client, RequestFactory
 from rest_framework import serializers
 
@@ -265,6 +265,20 @@ def test_our_own_trouble_is_told_without_its_details(raised: Exception, status: 
     assert (response.status_code, answer["code"]) == (status, code)
     assert "10.0.0.1" not in answer["message"]
     assert "secret detail" not in answer["message"]
+
+
+@pytest.mark.django_db
+def test_a_statement_that_postgresql_gave_up_is_told_as_such() -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 50")
+        with pytest.raises(OperationalError) as raised, transaction.atomic():
+            cursor.execute("SELECT pg_sleep(5)")
+
+    response = errors.to_plain_response(raised.value)
+
+    answer = orjson.loads(response.content)
+    assert (response.status_code, answer["code"], response["Retry-After"]) == (503, "TOOK_TOO_LONG", "10")
+    assert answer["message"] == catalog.CATALOG["took_too_long"].cause
 
 
 def test_a_serializers_first_error_is_named_by_its_path() -> None:

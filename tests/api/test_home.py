@@ -6,7 +6,28 @@ from pathlib import Path
 
 import pytest
 from django.contrib.staticfiles import finders
+from django.db import connection, transaction
+from django.http import HttpRequest, HttpResponse
 from django.test import Client
+from django.urls import path
+
+from gosend.api import home
+
+
+@transaction.atomic
+def _slow(_: HttpRequest) -> HttpResponse:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 50")
+        cursor.execute("SELECT pg_sleep(5)")
+    return HttpResponse()
+
+
+def _broken(_: HttpRequest) -> HttpResponse:
+    raise RuntimeError("a secret detail")
+
+
+urlpatterns = [path("", home.home, name="home"), path("slow", _slow), path("broken", _broken)]
+handler500 = home.server_error
 
 
 def test_the_home_page_tells_where_everything_is() -> None:
@@ -53,3 +74,17 @@ def test_the_vendored_script_is_the_one_that_was_written_down() -> None:
     assert [
         (path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in folder.glob("*.js")
     ] == listed
+
+
+@pytest.mark.django_db
+@pytest.mark.urls(__name__)
+@pytest.mark.parametrize(
+    ("path", "status", "says"),
+    [("/slow", 503, "it took too long"), ("/broken", 500, "A fault of ours")],
+)
+def test_a_page_that_takes_too_long_says_so(path: str, status: int, says: str) -> None:
+    response = Client(raise_request_exception=False).get(path)
+
+    page = response.content.decode()
+    assert (response.status_code, says in page, "secret" in page) == (status, True, False)
+    assert ("Ask for less" in page) is (status == 503)

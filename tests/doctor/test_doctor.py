@@ -1,5 +1,6 @@
 """The doctor against real ills: each is named, with its cure."""
 
+import shutil
 import socket
 import threading
 import time
@@ -8,6 +9,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+import time_machine
 from django.core.management import CommandError, call_command
 from django.db import connection
 from pytest_django import Settings
@@ -26,6 +28,7 @@ from gosend.sandbox.world import Line
 from gosend.whatsapp.client import GraphClient, HttpTransport
 from tests import factories
 from tests.conftest import Party
+from tests.faults.servers import Redis
 
 pytestmark = pytest.mark.django_db
 
@@ -149,6 +152,39 @@ def test_a_sweep_that_is_not_due_yet_is_no_ill_but_a_late_one_is() -> None:
     assert one(work.beat, "beat").says == "Not swept lately: messaging.ingest."
 
 
+def test_clocks_that_agree_are_well() -> None:
+    for kind in ("web", "worker", "beat"):
+        heartbeat.stamp(kind=kind, name=f"{kind}@here:1")
+
+    assert [(found.about, found.state) for found in work.clocks()] == [("clocks", State.OK)]
+
+
+@pytest.mark.parametrize(
+    ("ahead", "says"),
+    [
+        (
+            {"worker": 6},
+            ["worker@there:1 is 6.0 s ahead of beat: it drops every sweep as expired (after 5 s)"],
+        ),
+        # Both are right by PostgreSQL, and still too far from each other.
+        ({"worker": 3, "beat": -3}, ["worker@there:1 is 6.0 s ahead of beat"]),
+        ({"worker": 9, "beat": 9}, ["beat@there:1 is +9.0 s off", "worker@there:1 is +9.0 s off"]),
+        ({"web": -7}, ["web@there:1 is -7.0 s off PostgreSQL's clock."]),
+        # What is early never expires.
+        ({"worker": -4}, []),
+    ],
+)
+def test_a_clock_that_makes_a_worker_drop_every_sweep_is_told(ahead: dict[str, int], says: list[str]) -> None:
+    for kind in ("web", "worker", "beat"):
+        with time_machine.travel(time.time() + ahead.get(kind, 0), tick=True):
+            heartbeat.stamp(kind=kind, name=f"{kind}@there:1")
+
+    found = [finding for finding in work.clocks() if finding.state is State.FAILED]
+
+    assert [one.says[: len(start)] for one, start in zip(found, says, strict=True)] == says
+    assert {one.cure[:22] for one in found} <= {"Keep the time with NTP"}
+
+
 def test_a_message_that_waits_is_told() -> None:
     factories.DispatchFactory.create(state="queued", due_at="2026-01-01T00:00:00Z")
 
@@ -167,6 +203,23 @@ def test_redis_and_an_address_that_do_not_answer_are_told(settings: Settings) ->
     assert (found.state, found.says) == (
         State.FAILED, f"{address.url} (PUBLIC_URL) is silent: nobody listens there."
     )  # fmt: skip
+
+
+@pytest.mark.skipif(shutil.which("redis-server") is None, reason="needs redis-server")
+def test_a_redis_that_is_full_is_told(settings: Settings, tmp_path: Path) -> None:
+    redis = Redis(tmp_path)
+    redis.start()
+    settings.REDIS_URL = f"redis://127.0.0.1:{redis.port}/0"
+    try:
+        before = one(machine.broker, "redis").state
+        with redis.client() as client:
+            client.config_set("maxmemory", "1")
+        found = one(machine.broker, "redis")
+    finally:
+        redis.kill()
+
+    assert (before, found.state) == (State.OK, State.FAILED)
+    assert (found.says[:13], "maxmemory" in found.cure) == ("Redis is full", True)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -161,3 +161,18 @@ def test_disorder_and_repetition_end_as_order_does(number: PhoneNumber) -> None:
 
     assert set(Message.objects.values_list("status", flat=True)) == {"read"}
     assert StatusReport.objects.count() == 15
+
+
+@pytest.mark.parametrize(("most", "taken"), [(1, [1, 1, 1, 1]), (2_500, [3, 1]), (4_000, [4])])
+def test_a_batch_ends_where_its_bodies_are_large_and_takes_one_always(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch, most: int, taken: list[int]
+) -> None:
+    monkeypatch.setattr(callbacks, "MAX_BYTES", most)
+    bodies = [orjson.dumps({"n": n, "object": "x" * 1_000}) for n in range(4)]
+    for body in bodies:
+        ingest.store(body=body, app=None, is_sandbox=True)
+
+    found = [callbacks.take(limit=300) for _ in range(len(taken) + 1)]
+
+    assert [len(batch) for batch in found] == [*taken, 0]
+    assert [one.body for batch in found for one in batch] == bodies

@@ -107,3 +107,65 @@ def test_what_needs_care_pauses_with_one_alert_and_one_success_lets_the_rest_go(
     assert throughput.take(number=number, most=9).count == 9
     sibling.refresh_from_db()
     assert (sibling.held_for, sibling.held_until) == ("", None)
+
+
+def _loaded(number: PhoneNumber) -> PhoneNumber:
+    """The number as another request, or another process, has it."""
+    return PhoneNumber.objects.select_related("business_account", "tenant").get(pk=number.pk)
+
+
+def _paused(number: PhoneNumber) -> None:
+    _say(number, 131048)
+    _earlier(number, "held_until", 1)
+
+
+def test_after_a_pause_one_of_many_that_ask_at_once_tries(number: PhoneNumber) -> None:
+    _paused(number)
+    many = [_loaded(number) for _ in range(4)]
+    slow = _loaded(number)
+
+    grants = [throughput.take(number=one, most=9) for one in many]
+
+    assert [grant.count for grant in grants] == [1, 0, 0, 0]
+    assert all(0 < grant.retry_after <= 5 for grant in grants[1:])
+    latecomer = _loaded(number)
+    with pytest.raises(throughput.NumberOverLimit, match="is paused") as refused:
+        throughput.one(number=latecomer).__enter__()
+    assert 1 <= (refused.value.retry_after or 0) <= 5
+
+    pacing.heed(many[1], TAKEN)  # it did not try: an answer to a call from before the pause
+    assert throughput.take(number=_loaded(number), most=9).count == 0
+    pacing.heed(many[0], TAKEN)
+    assert throughput.take(number=_loaded(number), most=9).count == 9
+    assert throughput.take(number=slow, most=9).count == 9
+
+
+def test_a_try_that_comes_to_nothing_lets_the_next_one_begin_at_once(number: PhoneNumber) -> None:
+    _paused(number)
+
+    with pytest.raises(ValueError, match="nothing was sent"), throughput.one(number=_loaded(number)):
+        raise ValueError("nothing was sent")
+    with throughput.one(number=_loaded(number)):
+        assert throughput.take(number=_loaded(number), most=1).count == 0
+
+
+def test_a_try_whose_process_died_keeps_the_others_for_seconds(number: PhoneNumber) -> None:
+    _paused(number)
+    assert throughput.take(number=_loaded(number), most=1).count == 1
+    assert throughput.take(number=_loaded(number), most=1).count == 0
+
+    _earlier(number, "held_until", 1)
+
+    assert throughput.take(number=_loaded(number), most=1).count == 1
+
+
+def test_a_pause_that_begins_anew_during_a_try_is_not_ended_with_it(number: PhoneNumber) -> None:
+    _paused(number)
+    trying, other = _loaded(number), _loaded(number)
+    assert throughput.take(number=trying, most=1).count == 1
+
+    _say(trying, 131048)
+    pacing.end_try(trying)
+
+    other.refresh_from_db(fields=pacing.FIELDS)
+    assert 290 < pacing.held_seconds(other) <= 300

@@ -3,18 +3,20 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import orjson
 import pytest
+from django.db import connections
 from django.utils import timezone
 from pytest_django import Settings
 
 from accounts import numbers
 from accounts.models import PhoneNumber
 from gosend.whatsapp import content
-from messaging import deliver, pacing, send
+from messaging import deliver, pacing, send, throughput
 from messaging.models import Dispatch, Message
 from tests import factories
 from tests.messaging.media_host import MediaHost, serving
@@ -28,7 +30,9 @@ class Meta(ThreadingHTTPServer):
 
     code: int | None = None
     usage: dict[str, int] | None = None
+    seconds = 0.0
     asked = 0
+    counting = threading.Lock()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -37,9 +41,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.asked += 1
+        with self.server.counting:
+            self.server.asked += 1
+            asked = self.server.asked
+        time.sleep(self.server.seconds)
         code = self.server.code
-        answer = {"error": {"code": code, "message": "no"}} if code else _taken(self.server.asked)
+        answer = {"error": {"code": code, "message": "no"}} if code else _taken(asked)
         body = orjson.dumps(answer)
         self.send_response(400 if code else 200)
         self.send_header("Content-Length", str(len(body)))
@@ -194,3 +201,43 @@ def test_meta_slows_a_drain_and_every_message_arrives(
     Dispatch.objects.update(due_at=timezone.now())
     deliver.drain(number_id=number.pk)
     assert Message.objects.filter(status="sent").count() == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_synchronous_sends_at_once_after_a_pause_one_tries_and_the_next_go_when_meta_took_it(
+    send_text: SendText, number: PhoneNumber, meta: Meta
+) -> None:
+    PhoneNumber.objects.filter(pk=number.pk).update(held_for="spam", held_until=timezone.now())
+    meta.seconds = 0.5
+
+    def one(person: int) -> str:
+        try:
+            asked = content.parse(type="text", value={"body": "Hola"})
+            mine = _again(number)
+            return send.accept(
+                tenant=mine.tenant, number=mine, to=f"549114012340{person}", content=asked, environment="test"
+            ).status
+        except throughput.NumberOverLimit as refused:
+            return refused.code
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(one, range(4))) == ["rate_limited_phone_number"] * 3 + ["sent"]
+        assert meta.asked == 1
+        assert list(pool.map(one, range(4, 8))) == ["sent"] * 4
+    assert _again(number).held_for == ""
+
+
+def test_a_try_that_fails_for_a_reason_of_its_own_is_followed_by_the_next_at_once(
+    send_text: SendText, number: PhoneNumber, meta: Meta
+) -> None:
+    for person in range(3):
+        send_text(to=f"549114012340{person}", is_async=True)
+    PhoneNumber.objects.filter(pk=number.pk).update(held_for="spam", held_until=timezone.now())
+    meta.code = 131026
+
+    assert deliver.drain(number_id=number.pk) == 3
+
+    assert Message.objects.filter(status="failed").count() == 3
+    assert (_again(number).held_for, pacing.held_seconds(_again(number))) == ("spam", 0)

@@ -252,3 +252,37 @@ def test_two_workers_at_once_begin_each_delivery_once(receiver: receivers.Receiv
     assert _seen(endpoint, ordered) == ("done", 20, 20, 20, 0)
     assert len({request.headers["webhook-id"] for request in receiver.received}) == 20
     assert len(receiver.received) == 20
+
+
+def test_counting_an_order_stops_and_says_so_and_the_end_tells_all(
+    number: PhoneNumber, endpoint: WebhookEndpoint, publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Replay, "MAX_COUNTED", 2)
+    monkeypatch.setattr(replay, "BATCH", 3)
+    for _ in range(4):
+        publish(number)
+    _fail_all()
+
+    ordered = _hour_ago(endpoint)
+    seen = [(ordered.shown_total, ordered.is_total_capped)]
+    for _ in range(2):
+        replay.advance()
+        deliver.run()
+        ordered.refresh_from_db()
+        seen.append((ordered.shown_total, ordered.is_total_capped))
+
+    assert seen == [(2, True), (3, True), (4, False)]
+    assert _seen(endpoint, ordered) == ("done", 4, 4, 4, 0)
+
+
+def test_an_order_of_as_many_as_are_counted_is_not_capped(
+    number: PhoneNumber, endpoint: WebhookEndpoint, publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Replay, "MAX_COUNTED", 2)
+    for _ in range(2):
+        publish(number)
+    _fail_all()
+
+    ordered = _hour_ago(endpoint)
+
+    assert (ordered.shown_total, ordered.is_total_capped) == (2, False)

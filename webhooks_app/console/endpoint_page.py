@@ -97,8 +97,9 @@ def _switch(row: WebhookEndpoint, data: Mapping[str, Any]) -> Done:
 def _replay(row: WebhookEndpoint, data: Mapping[str, Any]) -> Done:
     order = replay.order(endpoint=row, since=data["since"])
     page = reverse("admin:webhooks_app_replay_change", args=[order.pk])
+    count = f"More than {order.shown_total:,}" if order.is_total_capped else f"{order.total}"
     details = {"since": data["since"].isoformat(), "total": order.total}
-    return Done(f"{order.total} failed deliveries will be made again.", goes_to=page, details=details)
+    return Done(f"{count} failed deliveries will be made again.", goes_to=page, details=details)
 
 
 class WebhookEndpointAdmin(Acting, TenantLogAdmin):  # type: ignore[misc]  # unfold narrows what Django wrote

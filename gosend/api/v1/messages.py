@@ -46,8 +46,8 @@ class MessageList(TenantView):
         operation_id="v1.messages.send",
         summary="Send a message",
         description="Synchronous by default: the answer says what Meta said. With `async=true`, or"
-        " `Prefer: respond-async`, the message is kept and the answer is 202. So it is when many of the"
-        " project's messages wait for their links at this moment.",
+        " `Prefer: respond-async`, the message is kept and the answer is 202. So it is when as many requests"
+        " wait for Meta already as may (`SYNCHRONOUS_SENDS`), or several of the project's for their links.",
         tags=["Messages"],
         parameters=[
             schema.query("async", "Answer as soon as the message is kept.", allowed=["true", "false"]),

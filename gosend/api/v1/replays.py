@@ -40,7 +40,10 @@ class ReplayOut(BaseModel):
         description="`running`; `done` when every delivery has ended; `stopped` when the webhook was"
         " disabled or removed before all were begun."
     )
-    total: int = Field(description="Deliveries that fit, as counted at the start; exact when all are begun.")
+    total: int = Field(
+        description="Deliveries that fit, as counted at the start, up to 10,000; exact when all are begun."
+    )
+    total_is_capped: bool = Field(description="There are more than `total` says: counting stopped there.")
     replayed: int = Field(description="Those whose new attempts have begun or are due.")
     delivered: int
     failed: int
@@ -105,7 +108,8 @@ def _replay(progress: replay.Progress) -> dict[str, Any]:
         until=envelope.moment(ordered.until),
         wanted=ordered.wanted,
         status=progress.status,
-        total=ordered.total,
+        total=ordered.shown_total,
+        total_is_capped=ordered.is_total_capped,
         replayed=ordered.replayed_count,
         delivered=ordered.delivered_count,
         failed=progress.failed_count,

@@ -116,6 +116,7 @@ def _family(port: int, line: Line) -> Family:
         "SANDBOX_URL": f"http://127.0.0.1:{port + 1}",
         "TRUSTED_NETWORKS": "127.0.0.0/8",
         "CONSOLE_SECOND_FACTOR": "0",
+        "SYNCHRONOUS_SENDS": "3",  # of four threads
     }
     web = ["-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
     web += ["--workers", "1", "--blocking-threads", "4", "gosend.wsgi:application"]

@@ -38,6 +38,7 @@ def test_what_failed_since_a_moment_is_posted_again_with_progress(
 
     assert ordered.status_code == 202
     assert (body["status"], body["total"], body["replayed"], body["begun_at"]) == ("running", 3, 0, None)
+    assert (body["total_is_capped"], after["total_is_capped"]) == (False, False)
     assert (body["webhook_id"], body["wanted"]) == (str(endpoint.pk), "failed")
     assert (after["status"], after["total"], after["replayed"]) == ("done", 3, 3)
     assert (after["delivered"], after["failed"]) == (3, 0)
