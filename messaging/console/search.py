@@ -65,7 +65,8 @@ def _conversations(text: str, user: User) -> Iterator["QuerySet[Conversation]"]:
 
 
 def _contacts(text: str, user: User) -> Iterator["QuerySet[Contact]"]:
-    rows = access.narrow(Contact.objects.all(), user=user, path="tenant_id").select_related("tenant")
+    rows = access.narrow(Contact.objects.all(), user=user, path="tenant_id")
+    rows = rows.select_related("tenant", "merged_into__tenant")
     digits = phone.plain(text)
     if digits.isdigit():
         yield rows.filter(phone=digits).exclude(phone="")[:_PER_KIND]
@@ -116,7 +117,7 @@ def _of_conversations(text: str, user: User, veil: Veil) -> Iterator[Hit]:
 
 def _of_contacts(text: str, user: User, veil: Veil) -> Iterator[Hit]:
     for rows in _contacts(text, user):
-        for contact in rows:
+        for contact in (row.whole for row in rows):
             shown = veil.number(contact.phone or contact.user_id, record=contact)
             latest = contact.conversations.order_by("-pk").first()
             if latest is not None:
