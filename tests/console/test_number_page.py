@@ -1,4 +1,4 @@
-"""A number's page: what Meta alone decides is shown and not to be edited; who wrote in the sandbox stays masked."""
+"""A number's page: what Meta alone decides is not edited; who wrote in the sandbox stays masked."""
 
 import json
 from typing import Any

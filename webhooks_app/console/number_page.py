@@ -19,12 +19,11 @@ from gosend.sandbox import callbacks
 from webhooks_app import numbers
 from webhooks_app.console import connecting
 
-
 # What a number is at Meta, and to whom it belongs: Meta tells it when the number is connected, checked
 # and whenever it changes.
 _OF_META = (
-    "tenant", "business_account", "phone_number_id", "display_phone_number", "display_phone_number_normalized",
-    "verified_name", "quality_rating", "throughput_tier", "is_official_business_account",
+    "tenant", "business_account", "phone_number_id", "display_phone_number",
+    "display_phone_number_normalized", "verified_name", "quality_rating", "throughput_tier", "is_official_business_account",
 )  # fmt: skip
 
 
