@@ -111,6 +111,7 @@ TEMPLATES: list[dict[str, Any]] = [
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
+FORMAT_MODULE_PATH = "gosend.formats"
 # Files that customers sent; served by the API to their own project only, never from here.
 MEDIA_ROOT = VAR_DIR / "media"
 STATIC_URL = "/static/"

@@ -11,7 +11,7 @@ from django.utils.http import urlencode
 
 from accounts import access
 from accounts.models import PhoneNumber, Tenant, User
-from gosend.lib import ids, phone
+from gosend.lib import ids, moments, phone
 from messaging.console.masking import Veil
 from messaging.models import Contact, Conversation, Message
 from webhooks_app.models import Delivery
@@ -103,7 +103,7 @@ def _of_messages(text: str, user: User, veil: Veil) -> Iterator[Hit]:
     for rows in _messages(text, user):
         for row in rows:
             to = veil.number(row.peer, record=row)
-            detail = f"{row.direction} {row.type}, {row.status}, {row.created_at:%Y-%m-%d %H:%M} UTC, {to}"
+            detail = f"{row.direction} {row.type}, {row.status}, {moments.written(row.created_at)}, {to}"
             yield Hit("message", f"{row.tenant.name}: {row.pk}", detail, _page("messaging_message", row.pk))
 
 
@@ -122,7 +122,7 @@ def _of_contacts(text: str, user: User, veil: Veil) -> Iterator[Hit]:
             latest = contact.conversations.order_by("-pk").first()
             if latest is not None:
                 url = _page("messaging_conversation", latest.pk)
-                detail = f"{shown}; the latest conversation, of {latest.last_message_at:%Y-%m-%d %H:%M} UTC"
+                detail = f"{shown}; the latest conversation, of {moments.written(latest.last_message_at)}"
             else:
                 # What was typed: a user id must not put the number into the address.
                 peer = contact.user_id if phone.is_user_id(text) else contact.phone
