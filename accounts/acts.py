@@ -55,7 +55,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What came of it. A secret or findings are shown on a page of their own, all else as a message."""
+    """What came of it. A secret or findings are shown on a page of their own, all else as a message.
+
+    `recorded_as` is what the audit trail calls it where that is not the name of the act.
+    """
 
     says: str
     secret: str = ""
@@ -63,6 +66,7 @@ class Done:
     details: Mapping[str, Any] = field(default_factory=dict)
     subject: Any = None
     goes_to: str = ""
+    recorded_as: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +168,8 @@ class Acting(_Page):
     def _recorded(self, request: HttpRequest, act: Act, row: Any, data: Mapping[str, Any]) -> Done:
         done = act.do(row, data)
         subject = done.subject if done.subject is not None else row
-        note(request, act.recorded_as, subject=subject, reason=data.get("reason", ""), **done.details)
+        action = done.recorded_as or act.recorded_as
+        note(request, action, subject=subject, reason=data.get("reason", ""), **done.details)
         if done.secret:
             note(request, "secret.shown", subject=subject)
         return done

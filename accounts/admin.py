@@ -1,9 +1,11 @@
 """The console's pages for staff, customers and accounts. Numbers: webhooks_app/admin.py."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from django import forms
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
@@ -30,6 +32,13 @@ from accounts.tenant_page import TenantAdmin
 
 # Records that a search of the trail finds by each of its meanings.
 _FOUND_MAX = 200
+
+
+@cache
+def _nouns() -> dict[str, str]:
+    """What the first part of an action stands for."""
+    return {str(model._meta.model_name): str(model._meta.verbose_name) for model in apps.get_models()}
+
 
 admin.site.unregister(Group)
 
@@ -226,11 +235,17 @@ class GrantAdmin(TenantRecordAdmin):
 class AuditEventAdmin(TenantLogAdmin):
     when_empty = "Nothing is on record yet. Every change, export and revealed number will be."
     ordering = ["-id"]
-    list_display = ["at", "actor", "action", "subject", "reason", "request_id"]
+    list_display = ["at", "actor", "what", "subject", "reason", "request_id"]
     search_fields = ["actor__exact", "subject_id__exact", "request_id__exact"]
     search_help_text = (
         f"A person's name, a record's id or a request id, whole; the newest {_FOUND_MAX} of each"
     )
+
+    @admin.display(description="action")
+    def what(self, event: AuditEvent) -> str:
+        """What was done, in words: "phone number: connection refused"."""
+        noun, _, verb = event.action.partition(".")
+        return f"{_nouns().get(noun, noun)}: {verb.replace('_', ' ')}"
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
         """Each meaning is one probe of an index; together they would be a walk through the whole trail."""

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from accounts import numbers, stops
 from accounts.models import BusinessAccount, MetaApp, PhoneNumber
+from gosend.lib import moments
 from gosend.whatsapp.client import GraphClient
 from gosend.whatsapp.errors import GraphError
 
@@ -149,14 +150,14 @@ def _token(checkup: Checkup, client: GraphClient) -> str | None:
         return None
     scopes = known.get("scopes")
     missing = [scope for scope in SCOPES if scope not in (scopes if isinstance(scopes, list) else [])]
-    checkup.token_expires_at = _moment(known.get("expires_at"))
+    checkup.token_expires_at = ends_at = _moment(known.get("expires_at"))
     if missing:
         checkup.add("token", f"The token lacks the permission {' and '.join(missing)}.", cure=_NEW_TOKEN)
-    elif checkup.token_expires_at and checkup.token_expires_at < timezone.now() + EXPIRY_WARNING:
-        ends = f"The token ends on {checkup.token_expires_at:%Y-%m-%d}."
-        checkup.add("token", ends, cure=_NEW_TOKEN, state=State.WARNING)
+    elif ends_at and ends_at < timezone.now() + EXPIRY_WARNING:
+        says = f"The token ends on {moments.day(ends_at)}."
+        checkup.add("token", says, cure=_NEW_TOKEN, state=State.WARNING)
     else:
-        until = f"until {checkup.token_expires_at:%Y-%m-%d}" if checkup.token_expires_at else "without an end"
+        until = f"until {moments.day(ends_at)}" if ends_at else "without an end"
         checkup.add("token", f"The token is valid {until}, with the permissions that are needed.")
     return str(known.get("app_id") or "")
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from accounts import numbers, pace
 from accounts.models import PhoneNumber
+from gosend.lib import moments
 
 _CURES: dict[type[Exception], str] = {
     numbers.TenantSuspended: "Resume the tenant on its page in the console.",
@@ -28,7 +29,7 @@ def of(number: PhoneNumber) -> list[Stop]:
         found.append(Stop(f"{refusal}.", _CURES[type(refusal)]))
     if pace.held_seconds(number):
         why, _, cure = pace.REASONS[number.held_for].partition(": ")
-        until = f"{number.held_until:%Y-%m-%d %H:%M} UTC"
+        until = moments.written(number.held_until)
         says = f"It is paused until {until}, then it tries again by itself. {why}."
         found.append(Stop(says, f"{cure[0].upper()}{cure[1:]} Then press Try again now, or wait."))
     return found

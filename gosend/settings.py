@@ -103,13 +103,15 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-            ]
+            ],
+            "libraries": {"list_rows": "gosend.lib.list_rows"},
         },
     }
 ]
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
+FORMAT_MODULE_PATH = "gosend.formats"
 # Files that customers sent; served by the API to their own project only, never from here.
 MEDIA_ROOT = VAR_DIR / "media"
 STATIC_URL = "/static/"

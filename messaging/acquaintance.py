@@ -35,7 +35,7 @@ def of(*, tenant: Tenant, environment: str, contacts: Sequence[Contact]) -> dict
     same = people.kin(tenant=tenant, environment=environment, contacts=contacts)
     _add_conversations(facts, same)
     _add_windows(facts, same)
-    _add_messages(facts, same, tenant, [peer for one in contacts for peer in people.peers(one)])
+    _add_messages(facts, same, tenant, [name for one in contacts for name in people.names(one)])
     return facts
 
 
@@ -56,10 +56,10 @@ def _add_windows(facts: dict[int, Facts], same: Mapping[int, int]) -> None:
 
 
 def _add_messages(
-    facts: dict[int, Facts], same: Mapping[int, int], tenant: Tenant, peers: Sequence[str]
+    facts: dict[int, Facts], same: Mapping[int, int], tenant: Tenant, names: Sequence[str]
 ) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(_LATEST, [list(peers), tenant.pk, list(same), _LOOKED_THROUGH])
+        cursor.execute(_LATEST, [list(names), list(same), tenant.pk, list(same), _LOOKED_THROUGH])
         rows = cursor.fetchall()
     latest: dict[int, int] = {}
     for contact_id, message_id, unread in rows:
@@ -71,7 +71,8 @@ def _add_messages(
         facts[person].last_words = contents.text_of(said.get(message_id, {}))
 
 
-# WhatsApp takes what came before a read message for read as well.
+# WhatsApp takes what came before a read message for read as well. Messages stay under the user id at
+# which they were exchanged, also once that became part of another contact.
 _LATEST = """
 SELECT contact_id, max(id),
        count(*) FILTER (WHERE direction = 'inbound' AND id > last_read)
@@ -79,7 +80,8 @@ SELECT contact_id, max(id),
                coalesce(max(recent.id) FILTER (WHERE recent.direction = 'inbound'
                                                  AND recent.read_at IS NOT NULL)
                         OVER (PARTITION BY recent.contact_id), 0) AS last_read
-          FROM unnest(%s::text[]) AS known (peer)
+          FROM (SELECT unnest(%s::text[]) UNION
+                SELECT user_id FROM messaging_contact WHERE merged_into_id = ANY(%s)) AS known (peer)
          CROSS JOIN LATERAL (
                SELECT id, contact_id, direction, read_at FROM messaging_message
                 WHERE tenant_id = %s AND peer = known.peer AND contact_id = ANY(%s)

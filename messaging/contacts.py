@@ -37,7 +37,8 @@ def find_many(*, account: BusinessAccount, peers: Collection[str]) -> dict[str, 
     if phone_numbers:
         found |= {contact.phone: contact for contact in of_account.filter(phone__in=phone_numbers)}
     if user_ids:
-        found |= {contact.user_id: contact for contact in of_account.filter(user_id__in=user_ids)}
+        by_user_id = of_account.filter(user_id__in=user_ids).select_related("merged_into")
+        found |= {contact.user_id: contact.whole for contact in by_user_id}
     return found
 
 
@@ -53,10 +54,11 @@ def _find(account: BusinessAccount, phone: str, user_id: str) -> Contact | None:
         keys |= Q(phone=phone)
     if user_id:
         keys |= Q(user_id=user_id)
-    found = list(Contact.objects.filter(keys, business_account=account)[:2])
+    rows = Contact.objects.filter(keys, business_account=account).select_related("merged_into")
+    found = list(rows[:2])
     by_user_id = [contact for contact in found if user_id and contact.user_id == user_id]
     if by_user_id or not found:
-        return next(iter(by_user_id), None)
+        return next((contact.whole for contact in by_user_id), None)
     if user_id and found[0].user_id:
         # The number belongs to somebody else by now: it is taken from whom we knew by it.
         Contact.objects.filter(pk=found[0].pk).update(phone="")

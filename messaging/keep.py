@@ -96,7 +96,7 @@ WITH given AS MATERIALIZED (
            sender.status_code, coalesce(
                (SELECT id FROM messaging_contact
                  WHERE business_account_id = sender.account_id AND phone = asked.peer AND phone <> ''),
-               (SELECT id FROM messaging_contact
+               (SELECT coalesce(merged_into_id, id) FROM messaging_contact
                  WHERE business_account_id = sender.account_id AND user_id = asked.peer AND user_id <> '')
            ) AS contact_id
       FROM jsonb_to_recordset($1::jsonb) AS sender

@@ -6,7 +6,7 @@ from django.db.models.functions import Greatest
 
 from accounts.models import BusinessAccount
 from gosend.whatsapp.events import InboundMessage
-from messaging import endings
+from messaging import endings, people
 from messaging.models import AddressBookEntry, Contact, Conversation, Message, ServiceWindow
 
 
@@ -34,14 +34,16 @@ def follow(*, account: BusinessAccount, previous: str, current: str, phone: str 
         rows = Contact.objects.select_for_update(no_key=True).filter(business_account=account)
         known = {row.user_id: row for row in rows.filter(user_id__in=[previous, current]).order_by("pk")}
         old, new = known.get(previous), known.get(current)
-        if old is None:
-            return new
+        if old is None or old.merged_into_id is not None:  # unknown, or told before
+            found = old or new
+            return found.whole if found else None
         if new is None:
             return _complete(old, current, phones=(phone, old.phone), like=old)
-        _take_over(old, new)
-        # The row stays: looking through all messages for one that names it would cost too much.
-        phone_before, old.phone = old.phone, ""
-        old.save()
+        if new.merged_into_id not in (None, old.pk):  # what followed on this change was told first
+            new = rows.get(pk=new.merged_into_id)
+            current = new.user_id
+        phone_before = old.phone
+        _merge(old, new)
         return _complete(new, current, phones=(new.phone, phone, phone_before), like=old)
 
 
@@ -62,11 +64,19 @@ def meet(*, account: BusinessAccount, phone: str, user_id: str) -> None:
         by_id = next((row for row in pair if row.user_id == user_id), None)
         if by_phone is None or by_id is None:
             return
-        _take_over(by_phone, by_id)
-        # The row stays, as in `follow`; it must be somebody, so it is nobody's in so many words.
-        by_phone.phone, by_phone.user_id = "", f"merged.{by_phone.pk}"
-        by_phone.save()
+        _merge(by_phone, by_id)
         _complete(by_id, user_id, phones=(by_id.phone, phone), like=by_phone)
+
+
+def _merge(old: Contact, new: Contact) -> None:
+    """Let the new contact have all that was exchanged with the old one, and lead whoever asks for that on."""
+    _take_over(old, new)
+    # The row stays: looking through all messages for one that names it would cost too much, and a project
+    # may have kept its id. It must be somebody: without a user id of its own it is nobody in so many words.
+    old.phone, old.user_id, old.merged_into = "", old.user_id or f"merged.{old.pk}", new
+    old.save()
+    Contact.objects.filter(merged_into=old).exclude(pk=new.pk).update(merged_into=new)
+    new.merged_into = None
 
 
 def _complete(contact: Contact, user_id: str, *, phones: tuple[str, ...], like: Contact) -> Contact:
@@ -93,8 +103,9 @@ def _take_over(old: Contact, new: Contact) -> None:
     if not AddressBookEntry.objects.filter(contact=new).exists():
         AddressBookEntry.objects.filter(contact=old).update(contact=new)
     # Messages are found by who they are with, as no index leads from a contact to them.
-    peers = [peer for peer in (old.phone, old.user_id) if peer]
-    Message.objects.filter(tenant_id=old.tenant_id, peer__in=peers, contact=old).update(contact=new)
+    Message.objects.filter(tenant_id=old.tenant_id, peer__in=people.peers(old), contact=old).update(
+        contact=new
+    )
     for window in ServiceWindow.objects.filter(contact=old):
         held = ServiceWindow.objects.filter(phone_number_id=window.phone_number_id, contact=new)
         if held.update(expires_at=Greatest(F("expires_at"), window.expires_at)):

@@ -52,7 +52,7 @@ WITH given AS MATERIALIZED (
     SELECT asked.*, coalesce(
                (SELECT id FROM messaging_contact
                  WHERE business_account_id = asked.account_id AND phone = asked.phone AND phone <> ''),
-               (SELECT id FROM messaging_contact
+               (SELECT coalesce(merged_into_id, id) FROM messaging_contact
                  WHERE business_account_id = asked.account_id AND user_id = asked.user_id AND user_id <> '')
            ) AS contact_id
       FROM jsonb_to_recordset($1::jsonb) AS asked

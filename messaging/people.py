@@ -9,7 +9,7 @@ from accounts.models import ApiKey, BusinessAccount, PhoneNumber, Tenant
 from gosend.lib.errors import DomainError
 from messaging.models import AddressBookEntry, Contact, Message
 
-# What `merges` leaves behind of a contact that became part of another.
+# The user id of a contact that had none and became part of another; of older ones nothing else is kept.
 _MERGED = "merged."
 
 
@@ -29,7 +29,7 @@ def rows(*, tenant: Tenant, environment: str) -> QuerySet[Contact]:
 
 def unmerged(contacts: QuerySet[Contact]) -> QuerySet[Contact]:
     """Without what became part of another contact when a message showed that both are one person."""
-    return contacts.exclude(user_id__startswith=_MERGED)
+    return contacts.filter(merged_into__isnull=True).exclude(user_id__startswith=_MERGED)
 
 
 def once_each(*, tenant: Tenant, environment: str) -> QuerySet[Contact]:
@@ -44,9 +44,8 @@ def once_each(*, tenant: Tenant, environment: str) -> QuerySet[Contact]:
 
 
 def find(*, tenant: Tenant, environment: str, contact_id: int) -> Contact:
-    """Return a contact with its account; raises ContactUnknown."""
-    found = rows(tenant=tenant, environment=environment).filter(pk=contact_id)
-    contact = found.select_related("business_account", "entry").first()
+    """Return a contact with its account, or the one that it became part of; raises ContactUnknown."""
+    contact = _first(rows(tenant=tenant, environment=environment).filter(pk=contact_id))
     if contact is None:
         raise ContactUnknown("Contact not found")
     return contact
@@ -55,7 +54,13 @@ def find(*, tenant: Tenant, environment: str, contact_id: int) -> Contact:
 def by_phone(*, tenant: Tenant, environment: str, phone: str) -> Contact | None:
     """The oldest contact with this number, or user id."""
     found = rows(tenant=tenant, environment=environment).filter(Q(phone=phone) | Q(user_id=phone))
-    return found.select_related("business_account", "entry").order_by("pk").first()
+    return _first(found)
+
+
+def _first(found: QuerySet[Contact]) -> Contact | None:
+    related = ("business_account", "entry", "merged_into__business_account", "merged_into__entry")
+    contact = found.select_related(*related).order_by("pk").first()
+    return contact.whole if contact else None
 
 
 def kin(*, tenant: Tenant, environment: str, contacts: Collection[Contact]) -> dict[int, int]:
@@ -66,15 +71,28 @@ def kin(*, tenant: Tenant, environment: str, contacts: Collection[Contact]) -> d
     return found | {contact.pk: contact.pk for contact in contacts}
 
 
+def names(contact: Contact) -> list[str]:
+    """What a person goes by now."""
+    return [name for name in (contact.phone, contact.user_id) if name]
+
+
 def peers(contact: Contact) -> list[str]:
-    """What messages with a person are kept under."""
-    return [peer for peer in (contact.phone, contact.user_id) if peer]
+    """What messages with a person are kept under: what they go by, and by what became part of them."""
+    former = contact.merged.exclude(user_id__startswith=_MERGED).values_list("user_id", flat=True)
+    return [*names(contact), *former]
 
 
 def messages(*, tenant: Tenant, environment: str, contact: Contact) -> QuerySet[Message]:
     """All that was exchanged with a person, over all of the project's accounts."""
-    same = kin(tenant=tenant, environment=environment, contacts=[contact])
-    return tenant.messages.filter(peer__in=peers(contact), contact__in=list(same))
+    near = Q(merged_into=contact) | Q(phone=contact.phone) if contact.phone else Q(merged_into=contact)
+    found = rows(tenant=tenant, environment=environment).filter(near)
+    same, former = [contact.pk], []
+    for pk, user_id, merged_into in found.values_list("pk", "user_id", "merged_into"):
+        if merged_into is None:
+            same.append(pk)
+        else:
+            former.append(user_id)
+    return tenant.messages.filter(peer__in=[*names(contact), *former], contact__in=same)
 
 
 def note(

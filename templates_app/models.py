@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from accounts.models import BusinessAccount, Tenant
+from gosend.lib import moments
 
 
 class Template(models.Model):
@@ -70,4 +71,4 @@ class StatusChange(models.Model):
     reason = models.CharField(max_length=200, blank=True)
 
     def __str__(self) -> str:
-        return f"{self.status} at {self.at:%Y-%m-%d %H:%M}"
+        return f"{self.status} at {moments.written(self.at)}"

@@ -3,6 +3,7 @@
 from functools import cache
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin
 from django.contrib.admin import helpers
 from django.contrib.admin.utils import quote
@@ -99,7 +100,10 @@ class RecordAdmin(_Admin):
         """Leave out what the database fills in, such as created_at."""
         if db_field.has_db_default():
             return None
-        return super().formfield_for_dbfield(db_field, request, **kwargs)
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if isinstance(field, forms.SplitDateTimeField | forms.DateTimeField):
+            field.help_text = f"{field.help_text} In UTC.".strip()
+        return field
 
 
 class LogAdmin(_Admin):

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from accounts import access, pace
 from accounts.models import BusinessAccount, PhoneNumber, User
+from gosend.lib import moments
 from messaging import backlog
 from messaging.models import Dispatch
 from templates_app.models import Template
@@ -44,7 +45,7 @@ def _numbers(user: User) -> Iterator[Matter]:
     paused = PhoneNumber.objects.filter(held_until__gt=timezone.now())
     for row in access.narrow(paused, user=user, path="tenant_id").order_by("pk")[:_PER_KIND]:
         cure = pace.REASONS[row.held_for]
-        what = f"{row.display_phone_number} is paused until {row.held_until:%Y-%m-%d %H:%M} UTC"
+        what = f"{row.display_phone_number} is paused until {moments.written(row.held_until)}"
         yield Matter("bad", what, cure, _page("accounts_phonenumber", row.pk))
     for row in rows.filter(troubled).select_related("tenant").order_by("pk")[:_PER_KIND]:
         url = _page("accounts_phonenumber", row.pk)
@@ -71,7 +72,7 @@ def _tokens(user: User) -> Iterator[Matter]:
             cure = "Make a new token at Meta (a system user's does not expire) and enter it."
             yield Matter("bad", f"The access token of {name} has expired", cure, url)
         elif row.token_expires_at is not None:
-            when = f"{row.token_expires_at:%Y-%m-%d}"
+            when = moments.day(row.token_expires_at)
             yield Matter(
                 "doubt", f"The access token of {name} expires on {when}", "Enter a new one before.", url
             )
@@ -92,7 +93,7 @@ def _endpoints(user: User) -> Iterator[Matter]:
     for row in rows.filter(asked).select_related("tenant").order_by("-pk")[:_PER_KIND]:
         url = _page("webhooks_app_webhookendpoint", row.pk)
         if row.is_enabled:
-            since = f"{row.failing_since:%Y-%m-%d %H:%M} UTC"
+            since = moments.written(row.failing_since)
             cure = "Its owner should look at what it answers; deliveries are tried again, then given up."
             yield Matter("doubt", f"A webhook of {row.tenant.name} fails since {since}", cure, url)
         else:

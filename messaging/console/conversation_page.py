@@ -2,13 +2,17 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 
 from accounts import access
 from accounts.console import TenantLogAdmin, note, user_of
 from gosend.lib import ids, phone
+from messaging import people
 from messaging.console import chat, masking
 from messaging.console.masking import REVEALED_SECONDS, Revealing
 from messaging.models import Contact, Conversation
@@ -90,6 +94,7 @@ class ContactAdmin(Revealing, TenantLogAdmin):  # type: ignore[misc]  # the same
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
         contacts = _known(search_term, request)
+        queryset = people.unmerged(queryset)
         return (queryset.filter(pk__in=contacts) if contacts is not None else queryset), False
 
     def change_view(
@@ -98,6 +103,9 @@ class ContactAdmin(Revealing, TenantLogAdmin):  # type: ignore[misc]  # the same
         contact = self.get_object(request, object_id)
         if contact is None or not self.has_view_permission(request, contact):
             return self.no_such(request, object_id)
+        if contact.merged_into_id is not None:
+            messages.info(request, f"Contact {contact.pk} turned out to be this one.")
+            return redirect(reverse("admin:messaging_contact_change", args=[contact.merged_into_id]))
         note(request, "contact.viewed", subject=contact)
         veil = masking.veil(request)
         context = {
@@ -116,10 +124,11 @@ class ContactAdmin(Revealing, TenantLogAdmin):  # type: ignore[misc]  # the same
 
 
 def _known(term: str, request: HttpRequest) -> list[int] | None:
-    """The person's own contacts that a whole number or user id names; None when nothing was asked."""
+    """The contacts that a whole number or user id names, or named; None when nothing was asked."""
     text = phone.plain(term.strip())
     if not text:
         return None
     by = {"user_id": text} if phone.is_user_id(text) else {"phone": text}
     rows = access.narrow(Contact.objects.filter(**by), user=user_of(request), path="tenant_id")
-    return list(rows.order_by("pk").values_list("pk", flat=True)[:_CONTACTS_MAX])
+    whole = Coalesce("merged_into", "pk")
+    return list(rows.order_by("pk").values_list(whole, flat=True)[:_CONTACTS_MAX])

@@ -1,5 +1,6 @@
 """How people ask for messages: the form of the message log, and the query that it stands for."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -7,16 +8,20 @@ from django import forms
 from django.db.models import Q
 from django.http import QueryDict
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from accounts import access
 from accounts.models import PhoneNumber, Tenant, User
 from gosend.lib import ids, phone
+from messaging import narrowing
 from messaging.models import Contact, Dispatch, Message
 
 # Tenants and numbers that a list offers; of more, the one that is asked for is offered beside them.
 _CHOICES_MAX = 100
 # Tenants that are read side by side, each by its own index.
 LANES_MAX = 50
+# What a row itself tells, by the field that asks for it.
+_OF_A_ROW = ("status", "direction", "type")
 _TYPES = (
     "text", "template", "image", "video", "audio", "document", "sticker", "location", "contacts",
     "interactive", "button", "reaction", "order", "system", "unsupported",
@@ -104,6 +109,56 @@ class Filter(forms.Form):
 
     def lanes(self) -> list[Q] | None:
         """The parts of the log to read, each ordered by an index; None when a tenant must be chosen first."""
+        return self._plan[0]
+
+    def conditions(self) -> Q:
+        """What else a row must be like; no index serves it, so only so many rows are looked through."""
+        return self._plan[1]
+
+    @cached_property
+    def _plan(self) -> tuple[list[Q] | None, Q]:
+        said = self.cleaned_data
+        wanted = {name: Q(**{name: said[name]}) for name in _OF_A_ROW if said.get(name)}
+        if said.get("error") is not None:
+            wanted["error"] = Q(error__code=said["error"])
+        name, served = self._served(wanted)
+        tenants = self._tenants(LANES_MAX // len(served)) if served else None
+        if not tenants:
+            return self._whole(), Q(*wanted.values())
+        own = wanted.pop(name) if name != "error" else Q()
+        if said.get("number"):
+            wanted["number"] = Q(phone_number_id=said["number"])
+        return [Q(tenant_id=pk) & own & part for pk in tenants for part in served], Q(*wanted.values())
+
+    def _served(self, wanted: Collection[str]) -> tuple[str, list[Q]]:
+        """Which of the conditions a tenant's index serves, and the parts of the log in which it can hold."""
+        status = self.cleaned_data.get("status")
+        if (
+            self.cleaned_data.get("peer") or status in _UNSETTLED
+        ):  # those have an index, or a table, of their own
+            return "", []
+        if status in narrowing.BY_STATUS:
+            return "status", [narrowing.BY_STATUS[status]]
+        if "error" in wanted:
+            return "error", [narrowing.FAILED, narrowing.IN_DOUBT]
+        if "type" in wanted:
+            return "type", [Q()]
+        if self.cleaned_data.get("direction") == Message.Direction.INBOUND:
+            return "direction", [Q()]
+        return "", []
+
+    def _tenants(self, most: int) -> list[int] | None:
+        """Whose messages are asked for; None where they are more than these."""
+        if tenant := self.cleaned_data.get("tenant"):
+            return [tenant]
+        rows = access.tenants_of(self.user)
+        if number := self.cleaned_data.get("number"):
+            rows = rows.filter(phone_numbers=number)
+        found = list(rows.order_by("pk").values_list("pk", flat=True)[: most + 1])
+        return found if len(found) <= most else None
+
+    def _whole(self) -> list[Q] | None:
+        """The log of who or what is asked for, whatever its messages are like."""
         said = self.cleaned_data
         tenant, number, peer = said.get("tenant"), said.get("number"), said.get("peer")
         if peer:
@@ -126,17 +181,6 @@ class Filter(forms.Form):
         rows = known if known is not None else Contact.objects.filter(phone=peer)
         rows = access.narrow(rows, user=self.user, path="tenant_id")
         return list(rows.order_by("tenant_id").values_list("tenant_id", flat=True).distinct()[:LANES_MAX])
-
-    def conditions(self) -> Q:
-        """What a row must be like; there is no index for these, so only so many rows are looked through."""
-        said = self.cleaned_data
-        wanted = Q()
-        for field in ("status", "direction", "type"):
-            if said.get(field):
-                wanted &= Q(**{field: said[field]})
-        if said.get("error") is not None:
-            wanted &= Q(error__code=said["error"])
-        return wanted
 
     def unsettled(self, *, limit: int) -> list[int] | None:
         """The newest sends under way where only such are wanted: each has its row in a short table."""

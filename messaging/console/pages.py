@@ -43,11 +43,11 @@ class _Reader:
     scan: int
 
     def ids(self, *, limit: int, ascending: bool = False) -> list[int]:
-        parts = [self._part(lane, limit=limit, ascending=ascending) for lane in self.lanes]
-        if len(parts) == 1:
-            return list(parts[0])
-        found = [pk for part in _merged(parts) for pk in part]
+        found = self._all(limit=limit, ascending=ascending)
         return sorted(found, reverse=not ascending)[:limit]
+
+    def count(self, *, limit: int) -> int:
+        return self._all(limit=limit)[:limit].count()
 
     def floor(self, *, ascending: bool = False) -> int | None:
         """The id where this page's search ends, None where the log ends before."""
@@ -55,21 +55,24 @@ class _Reader:
             return None
         share = max(1, self.scan // len(self.lanes))
         reader = _Reader(self.lanes, Q(), self.first, self.end, 0)
-        edges = []
-        for lane in self.lanes:
-            rows = reader._part(lane, limit=None, ascending=ascending)
-            edges += list(rows[share : share + 1])
+        edges = list(reader._all(limit=1, ascending=ascending, skipped=share))
         return (min(edges) if ascending else max(edges)) if edges else None
 
-    def _part(self, lane: Q, *, limit: int | None, ascending: bool) -> "QuerySet[Message, int]":
+    def _all(self, *, limit: int, ascending: bool = False, skipped: int = 0) -> "QuerySet[Message, int]":
+        """One statement for all lanes: each goes down its own index and ends by its own limit."""
+        first, *rest = [
+            self._part(lane, ascending=ascending)[skipped : skipped + limit] for lane in self.lanes
+        ]
+        return first.union(*rest, all=True) if rest else first
+
+    def _part(self, lane: Q, *, ascending: bool) -> "QuerySet[Message, int]":
         rows = Message.objects.filter(lane, self.conditions)
         # A bound that binds nothing would still count as one where the planner has no statistics yet.
         if self.first > 0:
             rows = rows.filter(pk__gte=self.first)
         if self.end < _END:
             rows = rows.filter(pk__lt=self.end)
-        ordered = rows.order_by("pk" if ascending else "-pk").values_list("pk", flat=True)
-        return ordered[:limit] if limit is not None else ordered
+        return rows.order_by("pk" if ascending else "-pk").values_list("pk", flat=True)
 
 
 def read(form: Filter, *, before: int | None = None, after: int | None = None) -> Page | None:
@@ -137,13 +140,7 @@ def _upwards(reader: _Reader, after: int) -> Page:
 
 def _count(reader: _Reader, edge: int | None) -> tuple[int, bool]:
     """How many match, up to the cap; where the search was cut short, of those looked through."""
-    part = _within(reader, first=edge)
-    total = 0
-    for lane in part.lanes:
-        rows = part._part(lane, limit=COUNT_CAP + 1, ascending=False)
-        total += rows.count()
-        if total > COUNT_CAP:
-            break
+    total = _within(reader, first=edge).count(limit=COUNT_CAP + 1)
     return min(total, COUNT_CAP), total > COUNT_CAP or edge is not None
 
 
@@ -168,12 +165,6 @@ def _within(reader: _Reader, *, first: int | None = None, end: int | None = None
         min(reader.end, _END if end is None else end),
         reader.scan,
     )
-
-
-def _merged(parts: list["QuerySet[Message, int]"]) -> list["QuerySet[Message, int]"]:
-    """One statement for all lanes: each goes down its own index and ends by its own limit."""
-    first, *rest = parts
-    return [first.union(*rest, all=True)]
 
 
 def _rows(pks: list[int]) -> list[Message]:

@@ -11,7 +11,7 @@ from django.utils.http import urlencode
 
 from accounts import access
 from accounts.models import PhoneNumber, Tenant, User
-from gosend.lib import ids, phone
+from gosend.lib import ids, moments, phone
 from messaging.console.masking import Veil
 from messaging.models import Contact, Conversation, Message
 from webhooks_app.models import Delivery
@@ -65,7 +65,8 @@ def _conversations(text: str, user: User) -> Iterator["QuerySet[Conversation]"]:
 
 
 def _contacts(text: str, user: User) -> Iterator["QuerySet[Contact]"]:
-    rows = access.narrow(Contact.objects.all(), user=user, path="tenant_id").select_related("tenant")
+    rows = access.narrow(Contact.objects.all(), user=user, path="tenant_id")
+    rows = rows.select_related("tenant", "merged_into__tenant")
     digits = phone.plain(text)
     if digits.isdigit():
         yield rows.filter(phone=digits).exclude(phone="")[:_PER_KIND]
@@ -102,7 +103,7 @@ def _of_messages(text: str, user: User, veil: Veil) -> Iterator[Hit]:
     for rows in _messages(text, user):
         for row in rows:
             to = veil.number(row.peer, record=row)
-            detail = f"{row.direction} {row.type}, {row.status}, {row.created_at:%Y-%m-%d %H:%M} UTC, {to}"
+            detail = f"{row.direction} {row.type}, {row.status}, {moments.written(row.created_at)}, {to}"
             yield Hit("message", f"{row.tenant.name}: {row.pk}", detail, _page("messaging_message", row.pk))
 
 
@@ -116,12 +117,12 @@ def _of_conversations(text: str, user: User, veil: Veil) -> Iterator[Hit]:
 
 def _of_contacts(text: str, user: User, veil: Veil) -> Iterator[Hit]:
     for rows in _contacts(text, user):
-        for contact in rows:
+        for contact in (row.whole for row in rows):
             shown = veil.number(contact.phone or contact.user_id, record=contact)
             latest = contact.conversations.order_by("-pk").first()
             if latest is not None:
                 url = _page("messaging_conversation", latest.pk)
-                detail = f"{shown}; the latest conversation, of {latest.last_message_at:%Y-%m-%d %H:%M} UTC"
+                detail = f"{shown}; the latest conversation, of {moments.written(latest.last_message_at)}"
             else:
                 # What was typed: a user id must not put the number into the address.
                 peer = contact.user_id if phone.is_user_id(text) else contact.phone

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Model
 from django.utils import timezone
 
-from gosend.lib import phone
+from gosend.lib import moments, phone
 from gosend.whatsapp import errors
 from messaging import timeline
 from messaging.console import words
@@ -115,7 +115,7 @@ def _steps(message: Message, veil: Veil) -> list[Step]:
 def _reported(message: Message, report: StatusReport, veil: Veil) -> Step:
     notes = []
     if report.created_at - report.occurred_at > _LATE:
-        notes.append(f"arrived here at {report.created_at:%Y-%m-%d %H:%M:%S}, late")
+        notes.append(f"arrived here at {moments.written(report.created_at)}, late")
     for error in report.raw.get("errors") or [] if isinstance(report.raw, dict) else []:
         said = trouble_of(errors.from_status(error), veil=veil, record=message)
         if said is not None:
@@ -140,7 +140,7 @@ def _waits(message: Message) -> str:
     dispatch = Dispatch.objects.filter(message_id=message.pk).first()
     if dispatch is None:
         return ""
-    due = f"{dispatch.due_at:%Y-%m-%d %H:%M:%S} UTC"
+    due = moments.written(dispatch.due_at)
     if dispatch.state == Dispatch.State.UNKNOWN:
         return f"Waits for Meta's report; without one it becomes unconfirmed at {due}."
     if dispatch.state == Dispatch.State.QUEUED:

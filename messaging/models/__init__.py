@@ -1,12 +1,11 @@
 """Messages, both ways, and what belongs to them."""
 
 from messaging.models.budgets import PairBudget, Throughput
+from messaging.models.contacts import AddressBookEntry, Contact
 from messaging.models.figures import HourlyFigure, MessageTally, MessageTallyChange
 from messaging.models.idempotency import IdempotentAnswer
 from messaging.models.media import MediaFile, MediaUpload
 from messaging.models.messages import (
-    AddressBookEntry,
-    Contact,
     Conversation,
     Dispatch,
     Message,

@@ -1,68 +1,12 @@
-"""Contacts, windows, conversations, messages, sends under way, statuses, callbacks."""
+"""Windows, conversations, messages, sends under way, statuses, callbacks."""
 
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from accounts.models import ApiKey, BusinessAccount, Customer, MetaApp, PhoneNumber, Tenant
-from gosend.lib import phone
+from accounts.models import ApiKey, Customer, MetaApp, PhoneNumber, Tenant
 from gosend.lib.ids import NextId
-
-
-class Contact(models.Model):
-    """A person on WhatsApp, as one business account knows them.
-
-    Since April 2026 a person may have no phone number but a business-scoped user id, so either may be
-    missing, never both.
-    """
-
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, db_index=False, related_name="contacts")
-    business_account = models.ForeignKey(
-        BusinessAccount, on_delete=models.CASCADE, db_index=False, related_name="contacts"
-    )
-    phone = models.CharField(max_length=20, blank=True, help_text="Digits only, as Meta's wa_id.")
-    user_id = models.CharField(max_length=160, blank=True)
-    name = models.CharField(max_length=500, blank=True)
-    username = models.CharField(max_length=200, blank=True)
-    created_at = models.DateTimeField(db_default=Now())
-    updated_at = models.DateTimeField(auto_now=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["business_account", "phone"],
-                condition=~Q(phone=""),
-                name="contact_phone_once",
-            ),
-            models.UniqueConstraint(
-                fields=["business_account", "user_id"],
-                condition=~Q(user_id=""),
-                name="contact_user_id_once",
-            ),
-            models.CheckConstraint(condition=~Q(phone="") | ~Q(user_id=""), name="contact_is_somebody"),
-        ]
-        # The console finds a person whatever account knows them.
-        indexes = [
-            models.Index(fields=["phone"], condition=~Q(phone=""), name="contact_of_phone"),
-            models.Index(fields=["user_id"], condition=~Q(user_id=""), name="contact_of_user_id"),
-            models.Index(fields=["tenant", "-id"], name="contact_of_tenant"),
-        ]
-
-    def __str__(self) -> str:
-        return self.name or phone.mask(self.phone or self.user_id)
-
-
-class AddressBookEntry(models.Model):
-    """What a tenant itself says of a contact; WhatsApp's own name for it stays beside it."""
-
-    contact = models.OneToOneField(Contact, on_delete=models.CASCADE, primary_key=True, related_name="entry")
-    name = models.CharField(max_length=500, blank=True)
-    tags = models.JSONField(default=list)
-    metadata = models.JSONField(default=dict)
-    updated_at = models.DateTimeField(auto_now=True)
-
-    def __str__(self) -> str:
-        return self.name or str(self.contact_id)
+from messaging.models.contacts import Contact
 
 
 class ServiceWindow(models.Model):

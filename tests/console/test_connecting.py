@@ -69,6 +69,7 @@ def test_each_step_is_asked_of_meta_and_explained(operator: Client, acme: Party,
     }
     number = PhoneNumber.objects.get(phone_number_id=NUMBER_ID)
     assert (number.tenant, number.status, number.quality_rating) == (acme.tenant, "active", "green")
+    assert (number.throughput_tier, number.business_account.messaging_limit) == ("standard", "TIER_250")
     assert number.business_account.access_token == "EAA-good"
     assert "EAA-good" not in answer.content.decode()
     assert AuditEvent.objects.get().action == "phonenumber.connected"
@@ -83,7 +84,10 @@ def test_a_token_of_no_use_keeps_nothing(
     failed = [one.name for one in answer.context["done"].findings if one.state == "failed"]
     assert step in failed
     assert not BusinessAccount.objects.filter(is_sandbox=False).exists()
-    assert AuditEvent.objects.get().details == {"refused": True}
+    event = AuditEvent.objects.get()
+    assert (event.action, event.details) == ("phonenumber.connection_refused", {"failed": failed})
+    trail = operator.get(reverse("admin:accounts_auditevent_changelist")).content.decode()
+    assert "phone number: connection refused" in trail
 
 
 def test_an_account_of_another_tenant_is_not_taken(
@@ -108,6 +112,21 @@ def test_a_sandbox_number_is_found_well(operator: Client, acme: Party) -> None:
     states = {one.name: one.state for one in answer.context["done"].findings}
     assert states["token"] == "ok"
     assert AuditEvent.objects.get().action == "phonenumber.checked"
+
+
+def test_a_check_takes_over_what_meta_says_of_a_number(
+    operator: Client, acme: Party, meta: SandboxServer
+) -> None:
+    operator.post(reverse(URL), form(acme))
+    number = PhoneNumber.objects.get(phone_number_id=NUMBER_ID)
+    PhoneNumber.objects.filter(pk=number.pk).update(quality_rating="red", throughput_tier="high")
+    BusinessAccount.objects.filter(pk=number.business_account_id).update(messaging_limit="")
+
+    operator.post(reverse("admin:accounts_phonenumber_act_check", args=[number.pk]))
+
+    number = PhoneNumber.objects.get(pk=number.pk)
+    assert (number.quality_rating, number.throughput_tier) == ("green", "standard")
+    assert number.business_account.messaging_limit == "TIER_250"
 
 
 def step(answer: Any, name: str) -> Finding:

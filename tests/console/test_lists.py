@@ -66,3 +66,27 @@ def test_who_has_some_tenants_sees_their_deliveries_alone(client: Client) -> Non
 
     assert _rows(client, "/console/webhooks_app/delivery/")[0] == [str(mine.pk)]
     assert _rows(client, "/console/webhooks_app/attempt/")[0] == [str(attempt.pk)]
+
+
+def test_a_list_draws_the_same_templates_however_many_rows_it_has(operator: Client) -> None:
+    url = "/console/messaging/metaevent/"
+    factories.MetaEventFactory.create_batch(2)
+    operator.get(url)  # the first list of a process draws what all others keep
+    few = [template.name for template in operator.get(url).templates]
+    factories.MetaEventFactory.create_batch(20)
+
+    answer = operator.get(url)
+
+    assert answer.content.decode().count("_selected_action") >= 22
+    assert [template.name for template in answer.templates] == few
+
+
+def test_callbacks_are_listed_without_their_bodies(operator: Client) -> None:
+    event = factories.MetaEventFactory.create(body=b"zzmark")
+
+    shown, statements = _rows(operator, "/console/messaging/metaevent/")
+    body = operator.post(f"/console/messaging/metaevent/{event.pk}/act/body/", {"reason": "ticket 4711"})
+
+    assert shown == [str(event.pk)]
+    assert not [sql for sql in statements if '"messaging_metaevent"."body"' in sql]
+    assert "zzmark" in body.content.decode()

@@ -8,7 +8,8 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import PhoneNumber
-from messaging import contacts, conversations, merges
+from gosend.whatsapp import content as contents
+from messaging import contacts, conversations, merges, people, send
 from messaging.models import Contact, Conversation, Message, MetaEvent, ServiceWindow
 from tests import factories
 from tests.messaging.conftest import envelope, text_message
@@ -138,3 +139,56 @@ def test_two_contacts_meet_when_a_message_shows_that_they_are_one(number: PhoneN
     assert contacts.find_or_create(account=account, phone=JUAN).pk == by_id.pk
     assert ServiceWindow.objects.get().contact_id == by_id.pk
     assert Conversation.objects.exclude(status="ended").get().contact_id == by_id.pk
+
+
+@pytest.mark.parametrize("told_first", ["first change", "second change"])
+def test_who_changed_twice_is_one_person_in_whatever_order_it_is_told(
+    number: PhoneNumber, juan: Contact, told_first: str
+) -> None:
+    account = number.business_account
+    second = contacts.find_or_create(account=account, user_id="AR.2")
+    third = contacts.find_or_create(account=account, user_id="AR.3")
+    told = [("AR.1", "AR.2"), ("AR.2", "AR.3")]
+
+    for previous, current in told if told_first == "first change" else [*reversed(told), *told]:
+        merges.follow(account=account, previous=previous, current=current)
+
+    merged = dict(Contact.objects.values_list("pk", "merged_into"))
+    assert merged == {juan.pk: third.pk, second.pk: third.pk, third.pk: None}
+    third.refresh_from_db()
+    assert (third.phone, third.user_id) == (JUAN, "AR.3")
+
+
+def test_who_changes_back_is_the_contact_that_they_were(number: PhoneNumber, juan: Contact) -> None:
+    account = number.business_account
+    new = contacts.find_or_create(account=account, user_id="AR.2")
+
+    merges.follow(account=account, previous="AR.1", current="AR.2")
+    merges.follow(account=account, previous="AR.2", current="AR.1")
+
+    assert dict(Contact.objects.values_list("pk", "merged_into")) == {juan.pk: None, new.pk: juan.pk}
+    juan.refresh_from_db()
+    assert (juan.phone, juan.user_id) == (JUAN, "AR.1")
+
+
+def test_what_still_comes_and_goes_under_the_old_id_is_the_new_contacts(
+    number: PhoneNumber, juan: Contact, tell: Tell
+) -> None:
+    account = number.business_account
+    new = contacts.find_or_create(account=account, user_id="AR.2")
+    before = factories.MessageFactory.create(phone_number=number, contact=juan, peer="AR.1")
+    merges.follow(account=account, previous="AR.1", current="AR.2")
+
+    late = text_message("wamid.late") | {"from_user_id": "AR.1"}
+    late.pop("from", None)
+    tell(envelope(number, messages=[late]))
+    sent = send.accept(
+        tenant=number.tenant, number=number, to="AR.1", content=contents.Text(body="Hola"), is_async=True,
+        environment="test", api_key=None,
+    )  # fmt: skip
+
+    exchanged = people.messages(tenant=number.tenant, environment="test", contact=new)
+    assert set(exchanged.values_list("contact", flat=True)) == {new.pk}
+    assert {before.pk, sent.pk} < set(exchanged.values_list("pk", flat=True))
+    assert exchanged.count() == 3
+    assert contacts.find_many(account=account, peers=["AR.1"])["AR.1"].pk == new.pk

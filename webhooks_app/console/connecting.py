@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.db import transaction
 
-from accounts import checkup, numbers
+from accounts import checkup, notices, numbers
 from accounts.acts import ActForm, Done, Finding
 from accounts.checkup import Checkup, State
 from accounts.health_page import done_of, findings_of
@@ -16,6 +16,8 @@ from webhooks_app import numbers as lines
 
 # What must be right before a number is connected; the rest may be mended afterwards.
 _NEEDED = frozenset({"token", "account", "number"})
+_LIMIT = "whatsapp_business_manager_messaging_limit"
+_TIERS = {"STANDARD": PhoneNumber.Tier.STANDARD, "HIGH": PhoneNumber.Tier.HIGH}
 _NO_CUSTOMER = Finding(
     "customer", "The tenant has no default customer.", "failed", "Mark one of its customers as the default."
 )
@@ -102,10 +104,27 @@ def register(row: PhoneNumber, data: Mapping[str, Any]) -> Done:
 
 
 def _looked(row: PhoneNumber, found: Checkup) -> Done:
+    if told := _told(row, found):
+        PhoneNumber.objects.filter(pk=row.pk).update(**told)
+    _note_limit(row.business_account, found)
+    return done_of(findings_of(found))
+
+
+def _told(number: PhoneNumber, found: Checkup) -> dict[str, str]:
+    """What Meta says of a number's quality and throughput, where it says so."""
+    told: dict[str, str] = {}
     rating = str(found.number.get("quality_rating", "")).lower()
     if rating in PhoneNumber.Quality.values:
-        PhoneNumber.objects.filter(pk=row.pk).update(quality_rating=rating)
-    return done_of(findings_of(found))
+        told["quality_rating"] = rating
+    throughput = found.number.get("throughput")
+    tier = _TIERS.get(str(throughput.get("level"))) if isinstance(throughput, dict) else None
+    if tier is not None and number.throughput_tier != PhoneNumber.Tier.UNLIMITED:
+        told["throughput_tier"] = tier
+    return told
+
+
+def _note_limit(account: BusinessAccount, found: Checkup) -> None:
+    notices.note_limit(account=account, limit=str(found.number.get(_LIMIT) or ""))
 
 
 def _belongs_elsewhere(account: BusinessAccount, known: PhoneNumber | None, tenant: Tenant) -> Finding | None:
@@ -119,7 +138,10 @@ def _belongs_elsewhere(account: BusinessAccount, known: PhoneNumber | None, tena
 
 def _refused(findings: list[Finding]) -> Done:
     says = "Not connected, and nothing was kept. Mend what failed and try again."
-    return Done(says, "", findings, {"refused": True})
+    failed = [step.name for step in findings if step.state == "failed"]
+    return Done(
+        says, findings=findings, details={"failed": failed}, recorded_as="phonenumber.connection_refused"
+    )
 
 
 @transaction.atomic
@@ -135,9 +157,9 @@ def _keep(account: BusinessAccount, known: PhoneNumber | None, number_id: str, f
     number.display_phone_number = shown[:32]
     number.display_phone_number_normalized = phone.plain(shown)[:20]
     number.verified_name = str(found.number.get("verified_name") or "")[:200]
-    rating = str(found.number.get("quality_rating", "")).lower()
-    if rating in PhoneNumber.Quality.values:
-        number.quality_rating = rating
+    for name, value in _told(number, found).items():
+        setattr(number, name, value)
+    _note_limit(account, found)
     number.status = PhoneNumber.Status.ACTIVE
     lines.keep(number=number)
     numbers.token_replaced(account)

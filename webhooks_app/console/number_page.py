@@ -14,10 +14,18 @@ from accounts import pace, stops
 from accounts.acts import Act, ActForm, Acting, Done, ReasonForm
 from accounts.console import TenantRecordAdmin, note
 from accounts.models import PhoneNumber
-from gosend.lib import phone
+from gosend.lib import logs, phone
 from gosend.sandbox import callbacks
 from webhooks_app import numbers
 from webhooks_app.console import connecting
+
+# What a number is at Meta, and to whom it belongs: Meta tells it when the number is connected, checked
+# and whenever it changes.
+_OF_META = (
+    "tenant", "business_account", "phone_number_id", "display_phone_number",
+    "display_phone_number_normalized", "verified_name", "quality_rating", "throughput_tier",
+    "is_official_business_account",
+)  # fmt: skip
 
 
 class _WriteForm(ActForm):
@@ -46,9 +54,9 @@ def _write(row: PhoneNumber, data: Mapping[str, Any]) -> Done:
     callbacks.schedule(payload=payload)
     wamid = callbacks.wamid_of(payload)
     page = reverse("admin:messaging_message_changelist")
-    return Done(
-        "The customer has written; it arrives within seconds.", goes_to=page, details={"wamid": wamid}
-    )
+    # A wamid holds the customer's number in base64.
+    details = {"from": phone.mask(data["from_phone"]), "wamid": logs.redact(wamid)}
+    return Done("The customer has written; it arrives within seconds.", goes_to=page, details=details)
 
 
 def _is_live(row: PhoneNumber) -> bool:
@@ -88,7 +96,6 @@ class PhoneNumberAdmin(Acting, TenantRecordAdmin):  # type: ignore[misc]  # unfo
     list_filter = ["status", "quality_rating", "is_sandbox"]
     search_fields = ["phone_number_id__exact", "display_phone_number_normalized__exact"]
     autocomplete_fields = ["tenant", "business_account"]
-    readonly_fields = ["is_sandbox"]
     ordering = ["-id"]
     actions = ["disconnect"]
     acts = (
@@ -128,6 +135,9 @@ class PhoneNumberAdmin(Acting, TenantRecordAdmin):  # type: ignore[misc]  # unfo
             "phonenumber.started", _start, ReasonForm, fits=lambda row: row.stopped_at is not None,
         ),
     )  # fmt: skip
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["is_sandbox", *(_OF_META if obj else ())]
 
     @admin.display(description="Meta's limit")
     def limit(self, row: PhoneNumber) -> str:

@@ -13,7 +13,7 @@ from gosend.api import errors, schema
 from gosend.api.sessions import bodies, envelope, jids, pages, written
 from gosend.api.sessions.view import SessionView, body_of, session_of
 from gosend.api.view import TenantRequest
-from messaging import idempotency, receipts
+from messaging import idempotency, people, receipts
 from messaging.models import Contact, Conversation, Message, ServiceWindow
 
 _STATES = ("composing", "recording", "paused")
@@ -146,13 +146,14 @@ class ChatPresence(SessionView):
 def of_chat(number: PhoneNumber, chat_id: str) -> "QuerySet[Message]":
     """The messages with one person, who may be known by number and by user id; none for a stranger."""
     peer = jids.read(chat_id, field="chat")
-    person = Contact.objects.filter(
+    known = Contact.objects.filter(
         Q(phone=peer) | Q(user_id=peer), business_account_id=number.business_account_id
-    ).first()
+    )
+    person = known.select_related("merged_into").first()
     if person is None:
         raise errors.NotFound("No chat with this JID in this session")
     return Message.objects.filter(phone_number=number, tenant_id=number.tenant_id).filter(
-        peer__in=[name for name in (person.phone, person.user_id) if name]
+        peer__in=people.peers(person.whole)
     )
 
 

@@ -13,20 +13,13 @@ from accounts.models import ApiKey
 from gosend.api import filters, pages, schema
 from gosend.api.view import TenantRequest
 from gosend.lib import ids
-from messaging import tallies
+from messaging import narrowing, tallies
 from messaging.models import Message
 
 Rows = QuerySet[Message]
 # A row's moment and its id are made in one statement, but not in the same millisecond.
 _SLACK = timedelta(minutes=1)
 _TEST = ApiKey.Environment.TEST
-# Few messages come to these. What each of them leaves in its row has an index.
-_IN_DOUBT = Q(error__isnull=False, failed_at__isnull=True)
-_RARE = {
-    Message.Status.FAILED: Q(failed_at__isnull=False),
-    Message.Status.UNKNOWN: _IN_DOUBT,
-    Message.Status.UNCONFIRMED: _IN_DOUBT,
-}
 # What is not settled is short, and found by its dispatch however many messages are.
 _UNSETTLED = """messaging_message.id = ANY(ARRAY(
     SELECT message_id FROM messaging_dispatch WHERE phone_number_id = ANY(%s)))"""
@@ -83,7 +76,7 @@ class MessageFilters(django_filters.FilterSet):  # type: ignore[misc]  # the lib
         if status in tallies.OPEN:
             unsettled = RawSQL(_UNSETTLED, [list(self.number_ids)], BooleanField())  # noqa: S611 -- a constant
             return rows.filter(unsettled)
-        return rows.filter(_RARE.get(Message.Status(status), Q()))
+        return rows.filter(narrowing.BY_STATUS.get(status, Q()))
 
     def by_since(self, rows: Rows, name: str, at: datetime) -> Rows:
         start = ids.first_id(at)

@@ -156,7 +156,7 @@ class ContactDetail(envelope.WhatomateView):
     def put(self, request: TenantRequest, contact_id: str) -> Response:
         contact = sends.find_contact(request, contact_id)
         data = cast(dict[str, Any], request.data)
-        if (number := fields.phone_number(data)) and number not in people.peers(contact):
+        if (number := fields.phone_number(data)) and number not in people.names(contact):
             raise errors.InvalidField(
                 "phone_number cannot be changed: another number is another contact",
                 details={"field": "phone_number", "value": number},

@@ -185,9 +185,13 @@ def test_what_became_part_of_another_contact_is_not_listed(
 
     merges.meet(account=account, phone=by_phone.phone, user_id=by_id.user_id)
 
+    merges.follow(account=account, previous="ID.1", current="ID.2")
+    factories.ContactFactory.create(tenant=number.tenant, business_account=account, phone="", user_id="ID.0")
+    merges.follow(account=account, previous="ID.0", current="ID.2")
+
     listed = said(call("GET", f"{session}/contacts"))["data"]
     assert [(one["phone"], one["userId"]) for one in listed] == [
-        ("628123456789", "ID.1"), ("5491140123456", None),
+        ("628123456789", "ID.2"), ("5491140123456", None),
     ]  # fmt: skip
 
 

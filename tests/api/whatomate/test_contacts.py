@@ -103,6 +103,22 @@ def test_what_was_noted_of_a_person_stays_when_two_contacts_become_one(acme: Par
     assert AddressBookEntry.objects.get().contact_id == by_id.pk
 
 
+def test_the_id_of_what_became_part_of_another_contact_leads_to_that_one(ask: Ask, acme: Party) -> None:
+    old, new = _person(acme, "919876543210", user_id="IN.1"), _person(acme, "", user_id="IN.2")
+    _written(acme, old, "Hello")
+    Message.objects.update(peer="IN.1")
+    held = uuids.write(uuids.CONTACT, old.pk)
+
+    merges.follow(account=acme.number.business_account, previous="IN.1", current="IN.2")
+
+    person = ask("GET", f"contacts/{held}")
+    assert person["id"] == uuids.write(uuids.CONTACT, new.pk)
+    assert (person["phone_number"], person["user_id"]) == ("919876543210", "IN.2")
+    assert (person["last_message_preview"], person["unread_count"]) == ("Hello", 1)
+    assert [one["id"] for one in ask("GET", "contacts")["contacts"]] == [person["id"]]
+    assert ask("PUT", f"contacts/{held}", {"tags": ["vip"]})["id"] == person["id"]
+
+
 def test_contacts_are_listed_and_found(ask: Ask, acme: Party) -> None:
     ana, bob, eve = (
         _person(acme, f"5491140{number}", name=name)
