@@ -199,7 +199,9 @@ def test_one_address_may_not_try_many_accounts(person: User, client: Client) -> 
 def test_the_console_opens_with_what_the_demo_prints(client: Client, db: None, settings: Settings) -> None:
     demo = Demo()
     seed.prepare(demo)
-    settings.CONSOLE_SECOND_FACTOR = bool(int(family(8000).environment["CONSOLE_SECOND_FACTOR"]))
+    settings.CONSOLE_SECOND_FACTOR = bool(
+        int(family(8000, seed.line(demo)).environment["CONSOLE_SECOND_FACTOR"])
+    )
 
     form = {"username": demo.console_user, "password": demo.console_password, "next": "/console/"}
     answer = client.post("/console/login/", form, follow=True)

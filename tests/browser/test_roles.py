@@ -117,9 +117,9 @@ def test_a_message_from_the_first_key_to_the_audit_trail(
 
     sign_in(roles.AUDITOR, sees=tenant)
     browser.get(f"{console}/accounts/auditevent/")
-    wait_for(browser, "message.viewed")
+    wait_for(browser, "message: viewed")
     trail = text(browser)
-    assert "tenant.added" in trail
+    assert "tenant: added" in trail
     assert "operator" in trail
     assert "support" in trail
 

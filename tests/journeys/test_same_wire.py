@@ -69,7 +69,9 @@ def _meta(connection: socket.socket, server: RawServer) -> None:
     """Take a file or a message."""
     address = server.read_request(connection).split(b" ", 2)[1]
     said = _UPLOADED if address.endswith(b"/media") else _SENT
-    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(said), said))
+    # Said, because it is done: else the next request might go out on this connection just before it closes.
+    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+    connection.sendall(head % len(said) + said)
 
 
 def _on_the_wire(settings: Settings, dialect: str, body: dict[str, Any]) -> bytes:

@@ -1,6 +1,6 @@
 """webhooks_app/tasks.py"""
 
-from contextlib import ExitStack
+import threading
 from datetime import timedelta
 
 import pytest
@@ -59,11 +59,22 @@ def test_a_fourth_thread_of_a_worker_is_left_to_other_tasks(
 ) -> None:
     publish(number)
     deliver = current_app.tasks["webhooks_app.deliver"]
-    with ExitStack() as held:
-        for _ in range(3):
-            held.enter_context(tasks._room)
-        deliver()
-        assert Delivery.objects.get().status == "pending"
+    entered, go_on = threading.Semaphore(0), threading.Event()
+
+    def work() -> None:
+        entered.release()
+        assert go_on.wait(10)
+
+    # None of them is a run with a free thread, so each further one is wanted, up to three.
+    threads = [threading.Thread(target=lambda: tasks._shift.work(work)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+        assert entered.acquire(timeout=10)
+    deliver()
+    assert Delivery.objects.get().status == "pending"
+    go_on.set()
+    for thread in threads:
+        thread.join(10)
 
     deliver()
 

@@ -15,7 +15,9 @@ from messaging import polls
 SESSION = schema.inside("session_id", "Meta's id of the number (`phone_number_id`).")
 MESSAGE = schema.inside("message_id", "WhatsApp's id (`messageId`), or ours (`outboxId`).")
 CHAT = schema.inside("chat_id", "The JID of the chat, in any spelling.")
-ASYNC = schema.query("async", "Answer as soon as the message is kept.", allowed=["true", "false"])
+ASYNC = schema.query(
+    "async", "Answer as soon as the message is kept.", allowed=["true", "false", "1", "0", "yes", "no"]
+)
 PAGING = [
     schema.query(
         "limit",

@@ -50,7 +50,11 @@ class MessageList(TenantView):
         " wait for Meta already as may (`SYNCHRONOUS_SENDS`), or several of the project's for their links.",
         tags=["Messages"],
         parameters=[
-            schema.query("async", "Answer as soon as the message is kept.", allowed=["true", "false"]),
+            schema.query(
+                "async",
+                "Answer as soon as the message is kept.",
+                allowed=["true", "false", "1", "0", "yes", "no"],
+            ),
             schema.IDEMPOTENCY_KEY,
         ],
         request={"application/json": content.schema_of()},

@@ -24,7 +24,7 @@ class MessageAnswerData(message_out.WhatomateMessage):
 ASYNC = schema.query(
     "async",
     "true: answer `pending` as soon as the message is kept. false: answer what WhatsApp said.",
-    allowed=["true", "false"],
+    allowed=["true", "false", "1", "0", "yes", "no"],
 )
 
 
