@@ -1,11 +1,11 @@
 """Cursor and page-number pagination."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from rest_framework.request import Request
 
 from gosend.api import cursors, errors
@@ -19,6 +19,7 @@ Total = tuple[int, bool]
 # OFFSET walks over every row before the page; deeper than this only a cursor goes.
 MAX_PAGE = 100_000
 _MAX_DIGITS = 100
+_NOBODY = -1
 
 Row = TypeVar("Row", bound=Model)
 
@@ -30,21 +31,26 @@ class Page(Generic[Row]):
 
 
 def take(
-    request: Request, queryset: QuerySet[Row], *, count: Callable[[], Total | None] = lambda: None
+    request: Request,
+    queryset: QuerySet[Row],
+    *,
+    count: Callable[[], Total | None] = lambda: None,
+    order: Sequence[str] = ("-pk",),
 ) -> Page[Row]:
     """Cut one page, newest first, and write the headers around it.
 
     `page` counts from the front; `cursor` goes on after a row, at the same cost however deep. The link
     to the next page carries a cursor, so that following links neither skips nor repeats a row when
     new ones arrive. The queryset's ids must grow with time. `count` knows the total of a list that is
-    too long to be counted; without it, counting stops at MAX_COUNTED and the headers say so.
+    too long to be counted; without it, counting stops at MAX_COUNTED and the headers say so. `order` may
+    begin with a column that is `only` one, to walk its index.
     """
     per_page = min(number(request, "per_page", DEFAULT_PER_PAGE), MAX_PER_PAGE)
     page = number(request, "page", 1)
     require_reachable(page)
     cursor = request.query_params.get("cursor")
     total, is_whole = count() or _counted(queryset)
-    wanted = queryset.order_by("-pk")
+    wanted = queryset.order_by(*order)
     start = 0
     if cursor is not None:
         wanted = wanted.filter(pk__lt=cursors.read("v1", cursor))
@@ -57,7 +63,7 @@ def take(
     if start:
         # Only the index is walked up to the page; rows are fetched for the page itself.
         deep = wanted.values("pk")[start:end]
-        wanted = queryset.order_by("-pk").filter(pk__in=deep)
+        wanted = queryset.order_by(*order).filter(pk__in=deep)
         rows = list(wanted)
     else:
         rows = list(wanted[:end])
@@ -68,6 +74,16 @@ def take(
         headers["X-Page"] = str(page)
     headers |= _links(request, rows, per_page=per_page, page=None if cursor is not None else page)
     return Page(rows[:per_page], headers)
+
+
+def only(column: str, values: Collection[int]) -> Q:
+    """Rows with these values in a column, in a list that is ordered by the column first.
+
+    Left to itself the planner may walk the primary key backward, through millions of newer rows of others,
+    since it takes everybody's to be mixed evenly. That key has no order by another column, unless the column
+    is known to be the same in all rows: so it is compared with one value more, which is nobody's.
+    """
+    return Q(**{f"{column}__in": [*values, _NOBODY]})
 
 
 def require_reachable(page: int) -> None:

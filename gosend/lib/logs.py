@@ -16,6 +16,7 @@ from gosend.lib import phone
 
 # Nothing of this is ever printed, and looking it up costs more than a third of a line.
 logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+logging._srcfile = None  # the library's own way not to look for the caller
 
 # The id of the request, or of the task, that the present line belongs to.
 request_id: ContextVar[str] = ContextVar("request_id", default="")

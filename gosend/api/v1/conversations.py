@@ -95,7 +95,8 @@ class ConversationList(TenantView):
         responses=schema.answers({200: [ConversationOut]}, 400),
     )
     def get(self, request: TenantRequest) -> Response:
-        page = pages.take(request, filters.apply(ConversationFilters, request, _visible(request)))
+        rows = filters.apply(ConversationFilters, request, _visible(request))
+        page = pages.take(request, rows, order=["tenant_id", "-pk"])
         windows = _windows(page.rows)
         return Response([_written(row, windows) for row in page.rows], headers=page.headers)
 
@@ -135,7 +136,9 @@ class ConversationClose(TenantView):
 def _visible(request: TenantRequest) -> Rows:
     """The conversations of the key's project and environment: test and live never mix."""
     is_test = request.api_key.environment == ApiKey.Environment.TEST
-    own = request.tenant.conversations.filter(phone_number__is_sandbox=is_test)
+    own = Conversation.objects.filter(
+        pages.only("tenant_id", [request.tenant.pk]), phone_number__is_sandbox=is_test
+    )
     return own.select_related("phone_number", "contact")
 
 

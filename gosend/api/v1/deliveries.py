@@ -111,7 +111,7 @@ class DeliveryList(TenantView):
     )
     def get(self, request: TenantRequest, webhook_id: str) -> Response:
         endpoint = webhooks.find(request, webhook_id)
-        page = pages.take(request, _filtered(request, _rows(endpoint)))
+        page = pages.take(request, _filtered(request, _rows(endpoint)), order=["endpoint_id", "-pk"])
         return Response([_delivery(row, endpoint) for row in page.rows], headers=page.headers)
 
 
@@ -182,7 +182,8 @@ class WebhookTest(TenantView):
 
 def _rows(endpoint: WebhookEndpoint) -> QuerySet[Delivery]:
     attempts = Prefetch("attempts", queryset=Attempt.objects.order_by("number"))
-    return endpoint.deliveries.select_related("event").prefetch_related(attempts)
+    rows = Delivery.objects.filter(pages.only("endpoint_id", [endpoint.pk]))
+    return rows.select_related("event", "endpoint").prefetch_related(attempts)
 
 
 def _find(endpoint: WebhookEndpoint, delivery_id: str) -> Delivery:
