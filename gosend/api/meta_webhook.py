@@ -81,10 +81,10 @@ def _sender(raw: bytes, header: str | None) -> tuple[MetaApp | None, bool]:
     if not header:
         raise BadSignature("X-Hub-Signature-256 is missing")
     held = _secrets()
-    index = signing.hub_matches((settings.SANDBOX_APP_SECRET, *held.secrets), raw, header)
+    index = signing.hub_matches((*held.secrets, settings.SANDBOX_APP_SECRET), raw, header)
     if index is None:
         raise BadSignature("X-Hub-Signature-256 does not fit the body and any app secret")
-    return (None, True) if index == 0 else (held.apps[index - 1], False)
+    return (None, True) if index == len(held.apps) else (held.apps[index], False)
 
 
 def _is_ours(token: str) -> bool:

@@ -13,6 +13,7 @@ from django.http.response import HttpResponseBase
 from django.template.response import SimpleTemplateResponse
 from django.urls import ResolverMatch, resolve
 
+from gosend.api import headers
 from gosend.lib import ids, logs, metrics
 
 log = logging.getLogger(__name__)
@@ -21,12 +22,14 @@ HEADER = "X-Request-Id"
 # Below these only programs call: a key or a signature speaks for them, never a session or a cookie.
 _PROGRAMS = ("/v1/", "/api/", "/meta/")
 # What Django's middleware writes on every other answer.
-_SECURITY = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
+_SECURITY = headers.prepared(
+    {
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "same-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+    }
+)
 
 # The first part of a route, and what it is called where doors are told apart.
 _DOORS = (
@@ -88,8 +91,7 @@ class ProgramsMiddleware:
             response = _view_of(request)
         except Exception as error:
             response = response_for_exception(request, error)
-        for name, value in _SECURITY.items():
-            response.headers.setdefault(name, value)
+        headers.complete(response, _SECURITY)
         if settings.SECURE_HSTS_SECONDS and request.is_secure():
             response.headers.setdefault(
                 "Strict-Transport-Security", f"max-age={settings.SECURE_HSTS_SECONDS}"

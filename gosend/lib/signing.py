@@ -2,11 +2,11 @@
 
 import base64
 import binascii
-import hashlib
 import hmac
 import re
 import secrets as random
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 _SECRET_PREFIX = "whsec_"  # noqa: S105 -- a mark, not a secret
 _SECRET_BYTES = 32
@@ -20,17 +20,16 @@ def new_webhook_secret() -> str:
 
 # --- `sha256=<hex>` over the body: Meta's way, and GoSend's own header ----------------------------
 def hub_signature(secret: str, body: bytes) -> str:
-    return "sha256=" + hmac.digest(secret.encode(), body, hashlib.sha256).hex()
+    return "sha256=" + _sha256(secret.encode(), body).hex()
 
 
 def hub_matches(secrets: Iterable[str], body: bytes, header: str | None) -> int | None:
     """Say which of the secrets made the header; None if none did, whatever the header is."""
     given = (header or "").encode(errors="replace")
-    found = None
     for index, secret in enumerate(secrets):
-        if hmac.compare_digest(hub_signature(secret, body).encode(), given) and found is None:
-            found = index
-    return found
+        if hmac.compare_digest(hub_signature(secret, body).encode(), given):
+            return index
+    return None
 
 
 def gosend_signature(secret: str, body: bytes) -> str:
@@ -90,4 +89,16 @@ def _standard_key(secret: str) -> bytes:
 
 def _standard_signature(key: bytes, message_id: str, timestamp: str, body: bytes) -> str:
     signed = b".".join((message_id.encode(errors="replace"), timestamp.encode(), body))
-    return "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
+    return "v1," + base64.b64encode(_sha256(key, signed)).decode()
+
+
+def _sha256(key: bytes, body: bytes) -> bytes:
+    """As `hmac.digest`, which lets another thread go first each time: 50 µs where many are busy."""
+    keyed = _keyed(key).copy()
+    keyed.update(body)
+    return keyed.digest()
+
+
+@lru_cache(maxsize=1024)
+def _keyed(key: bytes) -> hmac.HMAC:
+    return hmac.new(key, digestmod="sha256")

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 
 from accounts import numbers
 from accounts.models import ApiKey
-from gosend.api import auth, body, errors, json, limits
+from gosend.api import auth, body, errors, headers, json, limits
 from gosend.api.v1 import content, envelope
 from gosend.api.view import TenantView, once_of
 from gosend.lib import logs
@@ -38,8 +38,7 @@ def try_accept(view: TenantView, request: HttpRequest) -> HttpResponse | None:
         response = errors.to_plain_response(error)
     else:
         response = HttpResponse(answer, status=202, content_type="application/json")
-    for name, value in limits.headers(verdict).items():
-        response[name] = value
+    headers.write(response, limits.headers(verdict))
     return response
 
 
