@@ -23,12 +23,12 @@ from messaging.outcomes import Landed
 log = logging.getLogger(__name__)
 
 # Intents that one transaction commits: at least so many where as many wait, so that statements are few.
-_INTENTS_AT_LEAST = 32
+_INTENTS_AT_LEAST = 20
 _INTENTS_AT_MOST = 64
 # Where calls are made one after the other, most of a batch would wait with its outcome owed.
 _INTENTS_HERE = 8
 # Answers are kept as soon as they are so many, or the oldest has waited so many seconds, or none is to come.
-_ANSWERS = 64
+_ANSWERS = 96
 _ANSWER_SECONDS = 0.05
 _WAIT_SECONDS = 0.02
 # Messages whose files are brought to Meta side by side, and those that may wait for their turn.
