@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.models import KEY_SCOPES, ApiKey, Tenant
-from gosend.lib import held
+from gosend.lib import held, prepared
 from gosend.lib.errors import DomainError
 
 # What a key of each API begins with; its environment follows: gsk_live_, whm_test_, …
@@ -115,9 +115,23 @@ def find_held(plaintext: str, *, address: str | None, dialect: str) -> ApiKey:
 
     So a revocation, and a change of the tenant, counts there after as long; an expiry at its moment.
     """
-    key = _held.get((dialect, _digest(plaintext)), lambda: find(plaintext, address=address, dialect=dialect))
+    digest = _digest(plaintext)
+    key = _held.get(
+        (dialect, digest),
+        lambda: find(plaintext, address=address, dialect=dialect),
+        version=lambda: prepared.rows(_VERSION, [digest.hex()]) or None,
+    )
     _require_current(key, address)
+    _note_use(key, timezone.now())
     return key
+
+
+# Every change of a row gives it another place or another xmin.
+_VERSION = """
+SELECT key.ctid::text, key.xmin::text, tenant.ctid::text, tenant.xmin::text
+  FROM accounts_apikey key JOIN accounts_tenant tenant ON tenant.id = key.tenant_id
+ WHERE key.digest = decode($1, 'hex')
+"""
 
 
 def _require_current(key: ApiKey, address: str | None) -> None:
@@ -180,3 +194,4 @@ def _note_use(key: ApiKey, now: datetime) -> None:
         # Compared again in the statement, so that of many requests at once one writes.
         stale = models.Q(last_used_at=None) | models.Q(last_used_at__lte=now - _LAST_USED_EVERY)
         ApiKey.objects.filter(stale, pk=key.pk).update(last_used_at=now)
+        key.last_used_at = now

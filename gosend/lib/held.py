@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from django.conf import settings
@@ -39,15 +39,30 @@ class Held(Generic[Key, Value]):
         held = self._found.get(key)
         if held is not None and now - held.looked_at < settings.LOOKUPS_LIVE_SECONDS:
             return held.value
-        # Read before the value: a change in between is then seen the next time.
-        present = version() if version is not None else None
-        is_same = held is not None and present is not None and held.version == present
-        value = held.value if held is not None and is_same else look_up()
+        if held is not None:
+            # The others go on with what is held for as long as one looks.
+            self._found[key] = replace(held, looked_at=now)
+        try:
+            value, present = self._look(held, look_up, version)
+        except BaseException:
+            self._found.pop(key, None)
+            raise
         with self._lock:
             if len(self._found) >= _MAX:
                 self._found.clear()
             self._found[key] = _Entry(now, value, present)
         return value
+
+    def _look(
+        self,
+        held: _Entry[Value] | None,
+        look_up: Callable[[], Value],
+        version: Callable[[], object] | None,
+    ) -> tuple[Value, object]:
+        # Read before the value: a change in between is then seen the next time.
+        present = version() if version is not None else None
+        is_same = held is not None and present is not None and held.version == present
+        return (held.value if held is not None and is_same else look_up()), present
 
     def forget(self) -> None:
         with self._lock:
