@@ -95,6 +95,16 @@ def find(plaintext: str, *, address: str | None = None, dialect: str = ApiKey.Di
     Raises MalformedKey and KeyOfAnotherApi (both before any query), UnknownKey, ExpiredKey (also when
     revoked) and AddressNotAllowed. Nothing is cached here, so a revocation counts from the next request on.
     """
+    _require_of(plaintext, dialect)
+    key = ApiKey.objects.select_related("tenant").filter(digest=_digest(plaintext)).first()
+    if key is None:
+        raise UnknownKey("Invalid or missing API key")
+    _require_current(key, address)
+    _note_use(key, timezone.now())
+    return key
+
+
+def _require_of(plaintext: str, dialect: str) -> None:
     if not _is_well_formed(plaintext):
         raise MalformedKey("Invalid or missing API key")
     # The beginning is under the checksum and the digest, so it says the key's dialect truly.
@@ -102,12 +112,6 @@ def find(plaintext: str, *, address: str | None = None, dialect: str = ApiKey.Di
         raise KeyOfAnotherApi(
             f"This API key opens another API of this server; here it begins with {beginning}"
         )
-    key = ApiKey.objects.select_related("tenant").filter(digest=_digest(plaintext)).first()
-    if key is None:
-        raise UnknownKey("Invalid or missing API key")
-    _require_current(key, address)
-    _note_use(key, timezone.now())
-    return key
 
 
 def find_held(plaintext: str, *, address: str | None, dialect: str) -> ApiKey:
@@ -119,11 +123,16 @@ def find_held(plaintext: str, *, address: str | None, dialect: str) -> ApiKey:
     key = _held.get(
         (dialect, digest),
         lambda: find(plaintext, address=address, dialect=dialect),
-        version=lambda: prepared.rows(_VERSION, [digest.hex()]) or None,
+        version=lambda: _version(plaintext, dialect, digest),
     )
     _require_current(key, address)
     _note_use(key, timezone.now())
     return key
+
+
+def _version(plaintext: str, dialect: str, digest: bytes) -> object:
+    _require_of(plaintext, dialect)  # what is no key of ours costs no query
+    return prepared.rows(_VERSION, [digest.hex()]) or None
 
 
 # Every change of a row gives it another place or another xmin.

@@ -182,7 +182,10 @@ def _store(arrived: Sequence[_Kept]) -> list[bool]:
 # Of the same bytes one is kept, so that they may be stored again whatever became of them; and in one order,
 # so that two processes that are told the same do not block each other for good.
 _line: gather.Line[_Kept, bool] = gather.Line(
-    _store, key=lambda one: (one.digest,), is_repeatable=lambda _one: True
+    _store,
+    key=lambda one: (one.digest,),
+    is_repeatable=lambda _one: True,
+    weight=lambda one: len(one.body),
 )
 
 # One statement, which commits by itself: Meta waits for no more than this.

@@ -57,8 +57,8 @@ def held_seconds(number: PhoneNumber) -> float:
 
 
 def why_held(number: PhoneNumber) -> str:
-    """What keeps the number, and the cure; empty when nothing does."""
-    if not held_seconds(number):
+    """What keeps the number, and the cure, until Meta has taken a message; empty when nothing does."""
+    if not number.held_for:
         return ""
     return f"phone_number_id={number.phone_number_id} is paused. {REASONS[number.held_for]}"
 
@@ -180,8 +180,11 @@ def _hold(number: PhoneNumber, why: str, seconds: float) -> bool:
 def _pause(number: PhoneNumber, rows: QuerySet[PhoneNumber], why: str, seconds: float) -> bool:
     until = Now() + timedelta(seconds=seconds)
     found = list(rows.select_for_update(no_key=True).order_by("pk").values_list("held_for", flat=True))
+    # The moment up to which this number's own try kept the others back is no pause of Meta's.
+    own_try = Q(pk=number.pk, held_until=number.trying_until) if number.trying_until else Q(pk__in=[])
+    number.trying_until = None
     rows.update(
-        held_until=Greatest(Coalesce("held_until", Now()), until),
+        held_until=Case(When(own_try, then=until), default=Greatest(Coalesce("held_until", Now()), until)),
         # What needs somebody's care is not forgotten for what passes by itself.
         held_for=Case(When(held_for="token", then=Value("token")), default=Value(why)),
     )

@@ -46,8 +46,8 @@ _FORGET_BATCHES: tuple[Callable[[], int], ...] = (
 _FORGET_SECONDS = 60.0
 # Who fetches customers' files at once in a process.
 _fetching = BoundedSemaphore(2)
-# Who handles callbacks: a second thread where the first is long at its batch.
-_ingesting = Shift(2, suffices=ingest.is_brisk)
+# Who handles callbacks: another thread where those at work are long at their batches.
+_ingesting = Shift(4, suffices=ingest.is_brisk)
 
 
 @shared_task(name="messaging.drain")

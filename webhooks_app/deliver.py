@@ -95,7 +95,8 @@ class _Run:
 
     @property
     def has_room(self) -> bool:
-        return self._busy < THREADS and time.monotonic() < self._deadline
+        may_claim = self._held() < self._lot and time.monotonic() < self._deadline
+        return self._busy < THREADS and may_claim
 
     def work(self) -> int:
         try:

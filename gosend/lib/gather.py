@@ -15,12 +15,15 @@ from django.db import Error, connection
 
 log = logging.getLogger(__name__)
 
-# Items that one statement takes at most.
+# Items that one statement takes at most, and what they may weigh together.
 _MOST = 64
+_MOST_WEIGHT = 4_000_000
 # Seconds after which one who waits stores by itself: the statement before may wait for a lock.
 _PATIENCE_SECONDS = 0.05
 # SQLSTATE classes after which nobody knows whether the statement was committed: the connection broke.
 _LOST = ("08", "57")
+# What took too long, or was cancelled by hand, is of class 57 too, and undone all the same.
+_CANCELLED = "57014"
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
@@ -44,7 +47,7 @@ class Line(Generic[Item, Found]):
     `store` stores items in one statement, or in one transaction, that commits by itself, and answers for each
     in their order, with an error where one alone failed. It is given them in the order of their `key`, never
     two with the same; an item whose key is None has no twin. What `is_repeatable` may be stored again where
-    nobody knows whether it was.
+    nobody knows whether it was. `weight` tells, in bytes, what a statement carries for an item.
     """
 
     def __init__(
@@ -53,8 +56,9 @@ class Line(Generic[Item, Found]):
         *,
         key: Callable[[Item], tuple[Hashable, ...] | None],
         is_repeatable: Callable[[Item], bool],
+        weight: Callable[[Item], int] = lambda _item: 0,
     ) -> None:
-        self._store, self._key, self._is_repeatable = store, key, is_repeatable
+        self._store, self._key, self._is_repeatable, self._weight = store, key, is_repeatable, weight
         self.forget()
         os.register_at_fork(after_in_child=self.forget)
 
@@ -133,8 +137,12 @@ class Line(Generic[Item, Found]):
     def _take(self, own: _Place[Item, Found]) -> list[_Place[Item, Found]]:
         """No two with the same key, and in the order of keys; the others go on waiting."""
         chosen: dict[tuple[Hashable, ...], _Place[Item, Found]] = {self._name(own): own}
+        weight = self._weight(own.item)
         for place in self._waiting:
-            if len(chosen) < _MOST and not place.leads:
+            weight += self._weight(place.item)
+            if weight > _MOST_WEIGHT or len(chosen) >= _MOST:
+                break
+            if not place.leads:
                 chosen.setdefault(self._name(place), place)
         taken = set(chosen.values())
         self._waiting = [place for place in self._waiting if place not in taken]
@@ -159,4 +167,4 @@ def was_undone(error: BaseException) -> bool:
     if not isinstance(error, Error):
         return isinstance(error, Exception)
     state = getattr(error.__cause__, "sqlstate", None)
-    return state is not None and not state.startswith(_LOST)
+    return state is not None and (state == _CANCELLED or not state.startswith(_LOST))

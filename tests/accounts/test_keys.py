@@ -154,3 +154,12 @@ def test_a_key_bound_to_addresses_is_refused_elsewhere(address: str | None, tena
 def test_a_key_has_known_scopes_only(tenant: Tenant) -> None:
     with pytest.raises(ValueError, match="unknown scopes"):
         _mint(tenant, scopes=["read", "everything"])
+
+
+def test_what_is_no_key_of_this_api_costs_no_query(
+    db: None, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_num_queries(0):
+        for text, error in (("garbage", keys.MalformedKey), ("gsk_test_" + "a" * 40, keys.MalformedKey)):
+            with pytest.raises(error):
+                keys.find_held(text, address=None, dialect="native")

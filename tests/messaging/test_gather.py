@@ -130,6 +130,28 @@ def test_one_that_cannot_be_stored_spoils_only_its_own_request(
     assert Conversation.objects.get(contact__phone=known[0]).messages_count == 1
 
 
+def test_one_that_waits_for_a_lock_too_long_takes_nobody_along(
+    patient: None, number: PhoneNumber, known: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The common statement is cancelled, which undoes it, so each is stored by itself."""
+    taken: list[int] = []
+    keep_all = keep.keep_all
+
+    def slow_once(batches: Sequence[keep.Batch]) -> list[list[keep.Kept]]:
+        taken.append(len(batches))
+        if len(batches) > 1:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SET LOCAL statement_timeout = 20")
+                cursor.execute("SELECT pg_sleep(5)")
+        return keep_all(batches)
+
+    monkeypatch.setattr(keep, "keep_all", slow_once)
+    futures = _together(number, [_batch(number, to) for to in known])
+
+    assert all(_ids(futures))
+    assert len(known) in taken
+
+
 def test_of_those_with_one_key_one_is_stored(patient: None, number: PhoneNumber, known: list[str]) -> None:
     futures = _together(number, [_batch(number, known[0], key="order-1") for _ in range(4)])
 

@@ -119,6 +119,17 @@ def _paused(number: PhoneNumber) -> None:
     _earlier(number, "held_until", 1)
 
 
+def test_a_short_pause_that_a_try_is_answered_with_is_kept(number: PhoneNumber) -> None:
+    _say(number, 80007, retry_after=60.0)
+    _earlier(number, "held_until", 1)
+    assert throughput.take(number=number, most=9).count == 1
+
+    _say(number, 80007, retry_after=3.0)
+    pacing.end_try(number)
+
+    assert 2 < pacing.held_seconds(_loaded(number)) <= 3
+
+
 def test_after_a_pause_one_of_many_that_ask_at_once_tries(number: PhoneNumber) -> None:
     _paused(number)
     many = [_loaded(number) for _ in range(4)]
