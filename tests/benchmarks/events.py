@@ -26,10 +26,11 @@ def processed(*, rows: int, statuses: int, accepted: float) -> list[Result]:
     figures = small + large
     rate = median(one["count"] / one["seconds"] for one in figures)
     cost_small, cost_large = (median(map(_cost, side)) for side in (small, large))
+    in_database = median(one["database"] / one["count"] for one in large)
     statements = median(one["statements"] / one["count"] for one in figures)
     note = (
         f"{rate:,.0f} statuses/s in 2 processes; CPU per status {1e6 * cost_small:.0f} µs with few messages,"
-        f" {1e6 * cost_large:.0f} µs with {rows:,} (worker and PostgreSQL)"
+        f" {1e6 * cost_large:.0f} µs with {rows:,}, {1e6 * in_database:.0f} µs of them PostgreSQL"
     )
     results = [
         Result("status-cost-by-table-size", cost_large / cost_small, 1.5, is_most=True, notes=[note]),
