@@ -156,11 +156,16 @@ class MemberAdmin(TenantRecordAdmin):
 
 @admin.register(Customer)
 class CustomerAdmin(TenantRecordAdmin):
+    """Suspended, not deleted: its numbers and their messages hang on it."""
+
     ordering = ["-id"]
     list_display = ["name", "tenant", "status", "is_default"]
     list_select_related = ["tenant"]
     search_fields = ["name", "external_id"]
     autocomplete_fields = ["tenant"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # with it would go every message of its numbers: suspend it
 
 
 @admin.register(MetaApp)
@@ -220,6 +225,9 @@ class BusinessAccountAdmin(Acting, TenantRecordAdmin):  # type: ignore[misc]  # 
         super().save_model(request, obj, form, change)
         if token:
             numbers.token_replaced(obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # with it would go every message of its numbers: suspend it
 
 
 @admin.register(Grant)

@@ -45,8 +45,8 @@ _WAIT_SECONDS = 8.0
 _POLL_SECONDS = 0.1
 _BRINGING_SECONDS = 50
 
-# Requests of one tenant that wait for a link in one process at the same moment: half of SYNCHRONOUS_SENDS, so
-# that slow links of one tenant leave room for the others' sends.
+# Requests of one tenant that wait for a link in one process at the same moment, so that slow links of one
+# tenant leave room for the others' sends.
 INLINE_PER_TENANT = 2
 _seats: Counter[int] = Counter()
 _seats_lock = threading.Lock()

@@ -39,7 +39,9 @@ def follow(*, account: BusinessAccount, previous: str, current: str, phone: str 
             return found.whole if found else None
         if new is None:
             return _complete(old, current, phones=(phone, old.phone), like=old)
-        if new.merged_into_id not in (None, old.pk):  # what followed on this change was told first
+        if new.merged_into_id == old.pk:  # the person came back to it
+            new.merged_into = None
+        elif new.merged_into_id is not None:  # what followed on this change was told first
             new = rows.get(pk=new.merged_into_id)
             current = new.user_id
         phone_before = old.phone
@@ -64,8 +66,10 @@ def meet(*, account: BusinessAccount, phone: str, user_id: str) -> None:
         by_id = next((row for row in pair if row.user_id == user_id), None)
         if by_phone is None or by_id is None:
             return
+        if by_id.merged_into_id is not None:  # a message from before the id was changed
+            by_id = rows.select_for_update(no_key=True).get(pk=by_id.merged_into_id)
         _merge(by_phone, by_id)
-        _complete(by_id, user_id, phones=(by_id.phone, phone), like=by_phone)
+        _complete(by_id, by_id.user_id, phones=(by_id.phone, phone), like=by_phone)
 
 
 def _merge(old: Contact, new: Contact) -> None:
@@ -76,7 +80,6 @@ def _merge(old: Contact, new: Contact) -> None:
     old.phone, old.user_id, old.merged_into = "", old.user_id or f"merged.{old.pk}", new
     old.save()
     Contact.objects.filter(merged_into=old).exclude(pk=new.pk).update(merged_into=new)
-    new.merged_into = None
 
 
 def _complete(contact: Contact, user_id: str, *, phones: tuple[str, ...], like: Contact) -> Contact:

@@ -66,9 +66,12 @@ def _first(found: QuerySet[Contact]) -> Contact | None:
 def kin(*, tenant: Tenant, environment: str, contacts: Collection[Contact]) -> dict[int, int]:
     """Every contact that is one of these people → the one of these that it is."""
     by_number = {contact.phone: contact.pk for contact in contacts if contact.phone}
-    same = rows(tenant=tenant, environment=environment).filter(phone__in=by_number)
-    found = {pk: by_number[phone] for pk, phone in same.values_list("pk", "phone")}
-    return found | {contact.pk: contact.pk for contact in contacts}
+    own = {contact.pk: contact.pk for contact in contacts}
+    near = Q(phone__in=by_number) | Q(merged_into__phone__in=by_number) | Q(merged_into__in=own)
+    same = rows(tenant=tenant, environment=environment).filter(near)
+    found = list(same.values_list("pk", "phone", "merged_into"))
+    known = {pk: by_number[phone] for pk, phone, whole in found if whole is None and phone in by_number} | own
+    return known | {pk: known[whole] for pk, _, whole in found if whole in known}
 
 
 def names(contact: Contact) -> list[str]:
@@ -88,9 +91,9 @@ def messages(*, tenant: Tenant, environment: str, contact: Contact) -> QuerySet[
     found = rows(tenant=tenant, environment=environment).filter(near)
     same, former = [contact.pk], []
     for pk, user_id, merged_into in found.values_list("pk", "user_id", "merged_into"):
-        if merged_into is None:
-            same.append(pk)
-        else:
+        # A send that was accepted while they became one may have stayed with the former.
+        same.append(pk)
+        if merged_into is not None:
             former.append(user_id)
     return tenant.messages.filter(peer__in=[*names(contact), *former], contact__in=same)
 

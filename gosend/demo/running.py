@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.core.management.base import CommandError
 
 from gosend.demo import seed
 
@@ -33,10 +34,21 @@ class Address:
 def find(given: str = "") -> Address:
     """The address given, else that of the demo if it runs on this database, else PUBLIC_URL."""
     if given:
-        return Address(given.rstrip("/"), "--url")
+        return Address(_checked(given).rstrip("/"), "--url")
     if settings.IS_EMBEDDED:
         noted = seed.load(settings.VAR_DIR / "demo.json").base_url
         demo = Address(noted, "the running demo")
         if noted and demo.is_heard():
             return demo
     return Address(settings.PUBLIC_URL, "PUBLIC_URL")
+
+
+def _checked(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        is_whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none
+        is_whole = False
+    if not is_whole:
+        raise CommandError(f"{url!r} is no address of a web server: give one such as http://127.0.0.1:8000")
+    return url

@@ -313,3 +313,9 @@ def test_the_command_counts_and_ends_with_an_error(settings: Settings, tmp_path:
     assert "FAIL public address" in said.getvalue()
     assert "ok   database" in said.getvalue()
     assert said.getvalue().splitlines()[-1].startswith("doctor: looked=")
+
+
+@pytest.mark.parametrize("url", ["localhost:8000", "http://x:99999", "http://x:0", "https://", "ftp://x"])
+def test_what_is_no_address_of_a_web_server_is_refused(url: str) -> None:
+    with pytest.raises(CommandError, match="give one such as"):
+        running.find(url)

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import PhoneNumber
 from gosend.whatsapp import content as contents
-from messaging import contacts, conversations, merges, people, send
+from messaging import acquaintance, contacts, conversations, merges, people, send
 from messaging.models import Contact, Conversation, Message, MetaEvent, ServiceWindow
 from tests import factories
 from tests.messaging.conftest import envelope, text_message
@@ -192,3 +192,34 @@ def test_what_still_comes_and_goes_under_the_old_id_is_the_new_contacts(
     assert {before.pk, sent.pk} < set(exchanged.values_list("pk", flat=True))
     assert exchanged.count() == 3
     assert contacts.find_many(account=account, peers=["AR.1"])["AR.1"].pk == new.pk
+
+
+def test_a_late_message_under_an_old_id_leaves_one_person(number: PhoneNumber, tell: Tell) -> None:
+    account = number.business_account
+    former = contacts.find_or_create(account=account, user_id="AR.1", name="Juan")
+    whole = contacts.find_or_create(account=account, user_id="AR.2")
+    merges.follow(account=account, previous="AR.1", current="AR.2")
+    by_phone = contacts.find_or_create(account=account, phone=JUAN)
+
+    tell(envelope(number, messages=[text_message("wamid.late") | {"from_user_id": "AR.1"}]))
+
+    merged = dict(Contact.objects.values_list("pk", "merged_into"))
+    assert merged == {former.pk: whole.pk, by_phone.pk: whole.pk, whole.pk: None}
+    whole.refresh_from_db()
+    assert (whole.phone, whole.user_id) == (JUAN, "AR.2")
+    assert ServiceWindow.objects.get().contact_id == whole.pk
+
+
+def test_what_was_accepted_while_two_became_one_is_in_the_history(number: PhoneNumber, juan: Contact) -> None:
+    account = number.business_account
+    new = contacts.find_or_create(account=account, user_id="AR.2")
+    merges.follow(account=account, previous="AR.1", current="AR.2")
+    stayed = factories.MessageFactory.create(phone_number=number, contact=juan, peer="AR.1")
+    factories.MessageContentFactory.create(message=stayed, body={"type": "text", "text": {"body": "Hola"}})
+    new.refresh_from_db()
+
+    exchanged = people.messages(tenant=number.tenant, environment="test", contact=new)
+    facts = acquaintance.of(tenant=number.tenant, environment="test", contacts=[new])
+
+    assert list(exchanged.values_list("pk", flat=True)) == [stayed.pk]
+    assert facts[new.pk].last_words == "Hola"

@@ -18,6 +18,8 @@ from webhooks_app import numbers as lines
 _NEEDED = frozenset({"token", "account", "number"})
 _LIMIT = "whatsapp_business_manager_messaging_limit"
 _TIERS = {"STANDARD": PhoneNumber.Tier.STANDARD, "HIGH": PhoneNumber.Tier.HIGH}
+# What Meta has no word for, and operators set: never changed by what Meta says.
+_OF_OPERATORS = (PhoneNumber.Tier.MEDIUM, PhoneNumber.Tier.UNLIMITED)
 _NO_CUSTOMER = Finding(
     "customer", "The tenant has no default customer.", "failed", "Mark one of its customers as the default."
 )
@@ -118,7 +120,7 @@ def _told(number: PhoneNumber, found: Checkup) -> dict[str, str]:
         told["quality_rating"] = rating
     throughput = found.number.get("throughput")
     tier = _TIERS.get(str(throughput.get("level"))) if isinstance(throughput, dict) else None
-    if tier is not None and number.throughput_tier != PhoneNumber.Tier.UNLIMITED:
+    if tier is not None and number.throughput_tier not in _OF_OPERATORS:
         told["throughput_tier"] = tier
     return told
 

@@ -23,7 +23,7 @@ from webhooks_app.console import connecting
 # and whenever it changes.
 _OF_META = (
     "tenant", "business_account", "phone_number_id", "display_phone_number",
-    "display_phone_number_normalized", "verified_name", "quality_rating", "throughput_tier",
+    "display_phone_number_normalized", "verified_name", "quality_rating",
     "is_official_business_account",
 )  # fmt: skip
 
