@@ -107,7 +107,8 @@ def _run(asked: argparse.Namespace, *, graph_port: int, began: float) -> int:
     take("webhooks-out", lambda: events.delivered(count=asked.messages))
     take("life", lambda: life.whole(graph_port=graph_port))
     take(SOAK, lambda: soak.flat(graph_port=graph_port, seconds=asked.seconds))
-    report.close(results, seconds=time.monotonic() - began, path=asked.write)
+    only = "" if asked.only == list(ALL) else ",".join(asked.only)
+    report.close(results, only=only, seconds=time.monotonic() - began, path=asked.write)
     return 0 if all(result.holds for result in results) else 1
 
 

@@ -24,24 +24,24 @@ def show(result: Result) -> None:
     print(f"{result.line()}{'' if result.holds else '  MISSED'}", flush=True)  # noqa: T201
 
 
-def close(results: list[Result], *, seconds: float, path: Path | None) -> None:
-    """Every path's line once more, and the page if one is wanted."""
+def close(results: list[Result], *, only: str, seconds: float, path: Path | None) -> None:
+    """Every path's line once more, and the page if one is wanted; `only` names the paths if not all ran."""
     print()  # noqa: T201
     for result in results:
         print(result.line())  # noqa: T201
     missed = sum(not result.holds for result in results)
     print(f"bench: {len(results)} paths, {missed} missed, {seconds:.0f} s")  # noqa: T201
     if path is not None:
-        path.write_text(_page(results, seconds=seconds))
+        path.write_text(_page(results, only=only, seconds=seconds))
 
 
-def _page(results: list[Result], *, seconds: float) -> str:
+def _page(results: list[Result], *, only: str, seconds: float) -> str:
     with connection.cursor() as cursor:
         cursor.execute("SHOW server_version")
         (server,) = cursor.fetchone()
     memory = psutil.virtual_memory().total / 2**30
     lines = [
-        f"`make bench WRITE=docs/benchmarks.md` on {datetime.now(UTC):%Y-%m-%d}, {seconds:.0f} s;"
+        f"`make bench{only and f' ONLY={only}'} WRITE=docs/benchmarks.md` on {datetime.now(UTC):%Y-%m-%d}, {seconds:.0f} s;"
         f" {psutil.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.machine()},"
         f" Python {platform.python_version()}, PostgreSQL {server.split()[0]}, Redis.",
         "",
