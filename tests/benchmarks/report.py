@@ -41,7 +41,8 @@ def _page(results: list[Result], *, only: str, seconds: float) -> str:
         (server,) = cursor.fetchone()
     memory = psutil.virtual_memory().total / 2**30
     lines = [
-        f"`make bench{only and f' ONLY={only}'} WRITE=docs/benchmarks.md` on {datetime.now(UTC):%Y-%m-%d}, {seconds:.0f} s;"
+        f"`make bench{only and f' ONLY={only}'} WRITE=docs/benchmarks.md`"
+        f" on {datetime.now(UTC):%Y-%m-%d}, {seconds:.0f} s;"
         f" {psutil.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.machine()},"
         f" Python {platform.python_version()}, PostgreSQL {server.split()[0]}, Redis.",
         "",
