@@ -8,6 +8,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 from pytest_django.live_server_helper import LiveServer
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -202,7 +203,9 @@ def test_a_button_is_pressed_by_keyboard_alone(
         tab(browser)
     browser.switch_to.active_element.send_keys("complaints", Keys.ENTER)
 
-    WebDriverWait(browser, 10).until(
+    # The page is being left while it is looked at.
+    left = [StaleElementReferenceException]
+    WebDriverWait(browser, 10, ignored_exceptions=left).until(
         lambda _: "Start sending" in browser.find_element(By.TAG_NAME, "body").text
     )
     assert "stopped by its owner" in browser.find_element(By.CLASS_NAME, "gs-trouble").text

@@ -13,12 +13,14 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.acts import Finding
+from accounts.checkup import Checkup
 from accounts.models import AuditEvent, BusinessAccount, PhoneNumber
 from gosend.sandbox.management import APP_ID
 from gosend.sandbox.server import SandboxServer
 from gosend.sandbox.world import Line
 from tests import factories
 from tests.conftest import Party
+from webhooks_app.console import connecting
 
 URL = "admin:accounts_phonenumber_act_connect"
 WABA_ID, NUMBER_ID = "102290129340398", "106540352242922"
@@ -258,3 +260,17 @@ def test_numbers_that_pause_together_try_again_together(operator: Client, acme: 
 
     assert list(PhoneNumber.objects.filter(held_until__isnull=False)) == [spam]
     assert PhoneNumber.objects.get(pk=sibling.pk).held_until is None
+
+
+@pytest.mark.parametrize(
+    ("ours", "metas", "then"),
+    [("medium", "STANDARD", "medium"), ("unlimited", "HIGH", "unlimited"), ("standard", "HIGH", "high"),
+     ("high", "STANDARD", "standard")],
+)  # fmt: skip
+def test_a_check_leaves_the_tiers_that_operators_set(acme: Party, ours: str, metas: str, then: str) -> None:
+    acme.number.throughput_tier = ours
+    found = Checkup(number={"throughput": {"level": metas}})
+
+    told = connecting._told(acme.number, found)
+
+    assert told.get("throughput_tier", ours) == then

@@ -16,14 +16,14 @@ CUSTOMER = "5491155550100"
 # Made-up values that a hand-written request could carry, by the field's name.
 FORGED = {
     "phone_number_id": "999", "display_phone_number": "+1 999", "display_phone_number_normalized": "1999",
-    "verified_name": "Forged", "quality_rating": "red", "throughput_tier": "unlimited",
+    "verified_name": "Forged", "quality_rating": "red",
     "is_official_business_account": "on",
 }  # fmt: skip
 
 
 def _posted(number: PhoneNumber, **changes: Any) -> dict[str, Any]:
     """The page's form as a browser would send it back, with these fields in another way."""
-    fields = ("display_name", "connection_type", "status", "window_policy")
+    fields = ("display_name", "connection_type", "status", "throughput_tier", "window_policy")
     return {name: getattr(number, name) for name in fields} | changes
 
 
