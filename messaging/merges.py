@@ -61,13 +61,15 @@ def meet(*, account: BusinessAccount, phone: str, user_id: str) -> None:
         return
     with transaction.atomic():
         locked = rows.select_for_update(no_key=True).order_by("pk")
-        pair = list(locked.filter(Q(phone=phone, user_id="") | Q(user_id=user_id)))
-        by_phone = next((row for row in pair if row.phone == phone and not row.user_id), None)
-        by_id = next((row for row in pair if row.user_id == user_id), None)
+        former = rows.filter(user_id=user_id).values("merged_into")
+        found = list(locked.filter(Q(phone=phone, user_id="") | Q(user_id=user_id) | Q(pk__in=former)))
+        by_phone = next((row for row in found if row.phone == phone and not row.user_id), None)
+        by_id = next((row for row in found if row.user_id == user_id), None)
+        if by_id is not None and by_id.merged_into_id is not None:
+            # A message from before the id was changed.
+            by_id = next((row for row in found if row.pk == by_id.merged_into_id), None)
         if by_phone is None or by_id is None:
             return
-        if by_id.merged_into_id is not None:  # a message from before the id was changed
-            by_id = rows.select_for_update(no_key=True).get(pk=by_id.merged_into_id)
         _merge(by_phone, by_id)
         _complete(by_id, by_id.user_id, phones=(by_id.phone, phone), like=by_phone)
 

@@ -87,7 +87,9 @@ def peers(contact: Contact) -> list[str]:
 
 def messages(*, tenant: Tenant, environment: str, contact: Contact) -> QuerySet[Message]:
     """All that was exchanged with a person, over all of the project's accounts."""
-    near = Q(merged_into=contact) | Q(phone=contact.phone) if contact.phone else Q(merged_into=contact)
+    near = Q(merged_into=contact)
+    if contact.phone:
+        near |= Q(phone=contact.phone) | Q(merged_into__phone=contact.phone)
     found = rows(tenant=tenant, environment=environment).filter(near)
     same, former = [contact.pk], []
     for pk, user_id, merged_into in found.values_list("pk", "user_id", "merged_into"):

@@ -223,3 +223,20 @@ def test_what_was_accepted_while_two_became_one_is_in_the_history(number: PhoneN
 
     assert list(exchanged.values_list("pk", flat=True)) == [stayed.pk]
     assert facts[new.pk].last_words == "Hola"
+
+
+def test_a_sibling_accounts_former_contact_belongs_to_the_person_too(
+    number: PhoneNumber, juan: Contact
+) -> None:
+    sibling = factories.BusinessAccountFactory.create(tenant=number.tenant, is_sandbox=True)
+    other = factories.PhoneNumberFactory.create(
+        tenant=number.tenant, business_account=sibling, is_sandbox=number.is_sandbox
+    )
+    former = contacts.find_or_create(account=sibling, phone=JUAN, user_id="BR.1")
+    contacts.find_or_create(account=sibling, user_id="BR.2")
+    merges.follow(account=sibling, previous="BR.1", current="BR.2")
+    stayed = factories.MessageFactory.create(phone_number=other, contact=former, peer="BR.1")
+
+    exchanged = people.messages(tenant=number.tenant, environment="test", contact=juan)
+
+    assert list(exchanged.values_list("pk", flat=True)) == [stayed.pk]
