@@ -1,7 +1,8 @@
 """Every type of message through the API, as printed and as badly as hypothesis can think of."""
 
-from typing import Any
+from typing import copy
 
+import Any
 import orjson
 import pytest
 from django.test import Client
@@ -186,7 +187,8 @@ def mutated(draw: st.DrawFn, value: Any) -> Any:
     """A value with something in it replaced, removed, repeated or added, one to three times."""
     made = orjson.loads(orjson.dumps(value))
     for _ in range(draw(st.integers(1, 3))):
-        made = _once(draw, made)
+        # What was drawn belongs to the strategy, which would draw it changed the next time.
+        made = copy.deepcopy(_once(draw, made))
     return made
 
 
