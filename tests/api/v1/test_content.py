@@ -1,8 +1,8 @@
 """Every type of message through the API, as printed and as badly as hypothesis can think of."""
 
-from typing import copy
+import copy
+from typing import Any
 
-import Any
 import orjson
 import pytest
 from django.test import Client
