@@ -23,7 +23,7 @@ from messaging.outcomes import Landed
 log = logging.getLogger(__name__)
 
 # Intents that one transaction commits: at least so many where as many wait, so that statements are few.
-_INTENTS_AT_LEAST = 20
+_INTENTS_AT_LEAST = 16
 _INTENTS_AT_MOST = 64
 # Where calls are made one after the other, most of a batch would wait with its outcome owed.
 _INTENTS_HERE = 8

@@ -67,6 +67,7 @@ def _arguments() -> argparse.Namespace:
 
 def _run(asked: argparse.Namespace, *, graph_port: int, began: float) -> int:
     from django.core.management import call_command  # noqa: PLC0415 -- after django.setup()
+    from django.db import connection  # noqa: PLC0415
 
     from tests.benchmarks import (  # noqa: PLC0415
         console,
@@ -86,6 +87,8 @@ def _run(asked: argparse.Namespace, *, graph_port: int, began: float) -> int:
     def take(name: str, act: Callable[[], list[Result]]) -> None:
         if name in asked.only:
             print(f"… {name}", flush=True)  # noqa: T201
+            with connection.cursor() as cursor:
+                cursor.execute("VACUUM ANALYZE")  # as autovacuum would meanwhile, where it is on
             for result in act():
                 report.show(result)
                 results.append(result)
