@@ -28,11 +28,11 @@ class Address:
 
     def is_heard(self) -> bool:
         """Whether anybody listens there."""
-        parts = urlsplit(self.url)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
         try:
+            parts = urlsplit(self.url)
+            port = parts.port or (443 if parts.scheme == "https" else 80)
             socket.create_connection((parts.hostname or "", port), timeout=_CONNECT_SECONDS).close()
-        except OSError:
+        except (OSError, ValueError):  # ValueError: a PUBLIC_URL whose port is none
             return False
         return True
 

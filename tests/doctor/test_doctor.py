@@ -209,6 +209,15 @@ def test_redis_and_an_address_that_do_not_answer_are_told(settings: Settings) ->
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1:99999", "http://127.0.0.1:x"])
+def test_a_public_url_with_a_bad_port_is_told(url: str) -> None:
+    """PUBLIC_URL is not refused as --url is: the doctor goes on, and the settings' own check names it."""
+    found = one(lambda: machine.public_address(Address(url, "PUBLIC_URL")), "public address")
+
+    assert found.state is State.FAILED
+    assert "check PUBLIC_URL" in found.cure
+
+
 @pytest.mark.skipif(shutil.which("redis-server") is None, reason="needs redis-server")
 def test_a_redis_that_is_full_is_told(settings: Settings, tmp_path: Path) -> None:
     redis = Redis(tmp_path)
