@@ -48,8 +48,8 @@ def now(*, message: Message) -> None:
     """Send one freshly accepted message in this thread, or leave it to a worker.
 
     It is left where another to the same person is ahead of it, where as many requests of this process as
-    may wait for Meta do so already, and where too many of its tenant's wait for their links. Its place in
-    the number's budget was taken when it was accepted.
+    may wait for Meta do so already, and where too many of its tenant's, or of all, wait for their links.
+    Its place in the number's budget was taken when it was accepted.
     """
     client = numbers.client_for(message.phone_number)
     with _seat(message, client) as is_free:

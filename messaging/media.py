@@ -46,7 +46,8 @@ _POLL_SECONDS = 0.1
 _BRINGING_SECONDS = 50
 
 # Requests of one tenant that wait for a link in one process at the same moment, so that slow links of one
-# tenant leave room for the others' sends.
+# tenant leave room for the others' sends. Those of all tenants together take half of SYNCHRONOUS_SENDS at
+# most: the other half is for messages without links.
 INLINE_PER_TENANT = 2
 _seats: Counter[int] = Counter()
 _seats_lock = threading.Lock()
@@ -79,11 +80,12 @@ _REFUSALS: dict[str, type[DomainError]] = {
 def seat(*, tenant_id: int) -> Iterator[bool]:
     """Whether one more request of a tenant may wait for its links in this process.
 
-    A link can take as long as its server likes; more of a tenant's are left to a worker, so that no
-    tenant holds all the threads that answer requests.
+    A link can take as long as its server likes; more of a tenant's, or of all tenants together, are left
+    to a worker, so that slow links do not hold all the threads that may wait.
     """
+    most = max(1, settings.SYNCHRONOUS_SENDS // 2)
     with _seats_lock:
-        is_free = _seats[tenant_id] < INLINE_PER_TENANT
+        is_free = _seats[tenant_id] < INLINE_PER_TENANT and _seats.total() < most
         _seats[tenant_id] += is_free
     try:
         yield is_free

@@ -1,16 +1,22 @@
 """Where the web server of this installation is: the running demo's, on whatever port, else PUBLIC_URL."""
 
+import secrets
 import socket
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import orjson
 from django.conf import settings
 from django.core.management.base import CommandError
 
 from gosend.demo import seed
+from gosend.lib import http
 
 # Seconds for a connection: only an address of one's own choice may be farther than this machine.
 _CONNECT_SECONDS = 3.0
+# Seconds for the demo's own answer, which asks its database nothing; and the most bytes of it that are read.
+_ANSWER_SECONDS = 2.0
+_ANSWER_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +28,11 @@ class Address:
 
     def is_heard(self) -> bool:
         """Whether anybody listens there."""
-        parts = urlsplit(self.url)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
         try:
+            parts = urlsplit(self.url)
+            port = parts.port or (443 if parts.scheme == "https" else 80)
             socket.create_connection((parts.hostname or "", port), timeout=_CONNECT_SECONDS).close()
-        except OSError:
+        except (OSError, ValueError):  # ValueError: a PUBLIC_URL whose port is none
             return False
         return True
 
@@ -37,10 +43,33 @@ def find(given: str = "") -> Address:
         return Address(_checked(given).rstrip("/"), "--url")
     if settings.IS_EMBEDDED:
         noted = seed.load(settings.VAR_DIR / "demo.json").base_url
-        demo = Address(noted, "the running demo")
-        if noted and demo.is_heard():
-            return demo
+        if noted and _is_gosend(noted):
+            return Address(noted, "the running demo")
     return Address(settings.PUBLIC_URL, "PUBLIC_URL")
+
+
+def _is_gosend(url: str) -> bool:
+    """Whether GoSend answers there; only this machine is asked.
+
+    `demo.json` outlives the demo, and by now its port may be another server's.
+    """
+    asked = f"demo-{secrets.token_hex(8)}"
+    try:
+        if urlsplit(url).hostname != "127.0.0.1":
+            return False
+        answer = http.fetch(
+            method="GET",
+            url=f"{url}/healthz",
+            headers={"X-Request-Id": asked},
+            timeout_seconds=_ANSWER_SECONDS,
+            max_bytes=_ANSWER_BYTES,
+            guard=None,
+        )
+        says = orjson.loads(answer.body)
+    except (http.Failed, ValueError):
+        return False
+    # Many servers say that they are well; the request's own id comes back from ours.
+    return says == {"status": "ok"} and answer.headers.get("x-request-id") == asked
 
 
 def _checked(url: str) -> str:

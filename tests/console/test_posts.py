@@ -121,6 +121,23 @@ def test_no_action_of_a_list_is_theirs(role: str, staff: Staff, rows: Rows) -> N
     assert tried > len(admin.site._registry)
 
 
+@pytest.mark.parametrize(
+    "name", ["accounts_tenant", "accounts_customer", "accounts_businessaccount", "accounts_phonenumber"]
+)
+def test_what_messages_hang_on_is_deleted_by_nobody(name: str, operator: Client, rows: Rows) -> None:
+    """Each takes every message of its numbers along."""
+    before, row = addresses.snapshot(), rows[name]
+    form = {"action": "delete_selected", "_selected_action": [row.pk], "post": "yes"}
+
+    url = reverse(f"admin:{name}_delete", args=[row.pk])
+
+    answers = [operator.get(url), operator.post(url, {"post": "yes"})]
+    operator.post(reverse(f"admin:{name}_changelist"), form)
+
+    assert [answer.status_code for answer in answers] == [403, 403]
+    assert addresses.snapshot() == before
+
+
 def test_an_operator_of_some_tenants_does_not_take_over_who_sees_more(
     staff: Staff, acme: Party, globex: Party
 ) -> None:

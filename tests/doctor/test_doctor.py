@@ -30,6 +30,7 @@ from gosend.whatsapp.client import GraphClient, HttpTransport
 from tests import factories
 from tests.conftest import Party
 from tests.faults.servers import Redis
+from tests.lib.raw_server import RawServer, keeps_alive
 
 pytestmark = pytest.mark.django_db
 
@@ -208,6 +209,15 @@ def test_redis_and_an_address_that_do_not_answer_are_told(settings: Settings) ->
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1:99999", "http://127.0.0.1:x"])
+def test_a_public_url_with_a_bad_port_is_told(url: str) -> None:
+    """PUBLIC_URL is not refused as --url is: the doctor goes on, and the settings' own check names it."""
+    found = one(lambda: machine.public_address(Address(url, "PUBLIC_URL")), "public address")
+
+    assert found.state is State.FAILED
+    assert "check PUBLIC_URL" in found.cure
+
+
 @pytest.mark.skipif(shutil.which("redis-server") is None, reason="needs redis-server")
 def test_a_redis_that_is_full_is_told(settings: Settings, tmp_path: Path) -> None:
     redis = Redis(tmp_path)
@@ -232,21 +242,45 @@ def test_an_address_that_leads_here_is_well(live_server: LiveServer) -> None:
     assert one(lambda: machine.public_address(address), "public address").state is State.OK
 
 
-def test_the_running_demo_is_found_and_one_that_has_ended_is_not(settings: Settings, tmp_path: Path) -> None:
+@pytest.mark.django_db(transaction=True)
+def test_the_running_demo_is_found(settings: Settings, tmp_path: Path, live_server: LiveServer) -> None:
     settings.IS_EMBEDDED, settings.VAR_DIR = True, tmp_path
-    with socket.socket() as demo:
-        demo.bind(("127.0.0.1", 0))
-        demo.listen()
-        url = f"http://127.0.0.1:{demo.getsockname()[1]}"
-        seed.save(seed.Demo(base_url=url), tmp_path / "demo.json")
+    settings.ALLOWED_HOSTS = ["127.0.0.1"]
+    url = f"http://127.0.0.1:{live_server.thread.port}"
+    seed.save(seed.Demo(base_url=url), tmp_path / "demo.json")
 
-        assert running.find() == Address(url, "the running demo")
-        assert running.find("http://127.0.0.1:9/") == Address("http://127.0.0.1:9", "--url")
-        settings.IS_EMBEDDED = False
-        assert running.find().source == "PUBLIC_URL"
+    assert running.find() == Address(url, "the running demo")
+    assert running.find("http://127.0.0.1:9/") == Address("http://127.0.0.1:9", "--url")
+    settings.IS_EMBEDDED = False
+    assert running.find().source == "PUBLIC_URL"
 
-    settings.IS_EMBEDDED = True
+
+def test_a_demo_that_has_ended_is_not_found(settings: Settings, tmp_path: Path) -> None:
+    settings.IS_EMBEDDED, settings.VAR_DIR = True, tmp_path
+    seed.save(seed.Demo(base_url=f"http://127.0.0.1:{free_port()}"), tmp_path / "demo.json")
+
     assert running.find() == Address(settings.PUBLIC_URL, "PUBLIC_URL")
+
+
+@pytest.mark.parametrize("body", [b'{"status": "ok"}', b"", b"[]", b"null"])
+def test_another_server_on_the_port_of_a_past_demo_is_not_the_demo(
+    body: bytes, settings: Settings, tmp_path: Path
+) -> None:
+    settings.IS_EMBEDDED, settings.VAR_DIR = True, tmp_path
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    with RawServer(keeps_alive(answer)) as other:
+        seed.save(seed.Demo(base_url=other.url("")), tmp_path / "demo.json")
+        assert running.find() == Address(settings.PUBLIC_URL, "PUBLIC_URL")
+        assert other.requests[0].startswith(b"GET /healthz ")
+
+
+def test_only_this_machine_is_asked_whether_it_is_the_demo(settings: Settings, tmp_path: Path) -> None:
+    settings.IS_EMBEDDED, settings.VAR_DIR = True, tmp_path
+    with RawServer(keeps_alive(b"HTTP/1.1 204 No Content\r\n\r\n")) as other:
+        for url in (other.url("", host="localhost"), "http://["):
+            seed.save(seed.Demo(base_url=url), tmp_path / "demo.json")
+            assert running.find() == Address(settings.PUBLIC_URL, "PUBLIC_URL")
+        assert other.connections == 0
 
 
 def test_without_a_live_number_nothing_is_asked_of_meta(graph: SandboxServer, settings: Settings) -> None:

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
 
@@ -312,4 +313,16 @@ def test_a_tenant_waits_for_two_links_at_once_and_leaves_more_to_a_worker(
     assert set(Message.objects.values_list("status", flat=True)) == {"sent"}
     with media.seat(tenant_id=1) as is_free:
         assert is_free
+    assert not media._seats
+
+
+@pytest.mark.parametrize(("sends", "links"), [(10, 5), (3, 1), (1, 1)])
+def test_links_of_all_tenants_together_take_at_most_half_of_the_seats(
+    sends: int, links: int, settings: Settings
+) -> None:
+    settings.SYNCHRONOUS_SENDS = sends
+    with ExitStack() as seats:
+        seated = [seats.enter_context(media.seat(tenant_id=tenant)) for tenant in (1, 1, 2, 2, 3, 3, 4)]
+
+    assert seated == [True] * links + [False] * (7 - links)
     assert not media._seats

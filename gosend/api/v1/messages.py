@@ -47,7 +47,7 @@ class MessageList(TenantView):
         summary="Send a message",
         description="Synchronous by default: the answer says what Meta said. With `async=true`, or"
         " `Prefer: respond-async`, the message is kept and the answer is 202. So it is when as many requests"
-        " wait for Meta already as may (`SYNCHRONOUS_SENDS`), or several of the project's for their links.",
+        " wait for Meta already as may (`SYNCHRONOUS_SENDS`), or as may wait for links.",
         tags=["Messages"],
         parameters=[
             schema.query(
