@@ -244,7 +244,8 @@ API_DAILY_LIMITS = {
 # Sends by the session API, per session, where it has no budgets of its own; 0 means no cap.
 DEFAULT_RATE_PER_MIN = env_int("DEFAULT_RATE_PER_MIN", 20)
 DEFAULT_RATE_PER_HOUR = env_int("DEFAULT_RATE_PER_HOUR", 200)
-# Seconds for which the accepting door believes what it knew of a key, its tenant and a number; 0 for never.
+# Seconds for which the accepting door believes what it knew of a key, its tenant and a number (twice as
+# long while another request looks anew); 0 for never.
 LOOKUPS_LIVE_SECONDS = env_int("LOOKUPS_LIVE_SECONDS", 1)
 # Seconds before a claimed message or delivery may be claimed by another worker.
 CLAIM_LEASE_SECONDS = env_int("CLAIM_LEASE_SECONDS", 45)

@@ -139,11 +139,12 @@ class Line(Generic[Item, Found]):
         chosen: dict[tuple[Hashable, ...], _Place[Item, Found]] = {self._name(own): own}
         weight = self._weight(own.item)
         for place in self._waiting:
+            if place.leads:
+                continue  # this one, or one that lost its patience and stores by itself
             weight += self._weight(place.item)
             if weight > _MOST_WEIGHT or len(chosen) >= _MOST:
                 break
-            if not place.leads:
-                chosen.setdefault(self._name(place), place)
+            chosen.setdefault(self._name(place), place)
         taken = set(chosen.values())
         self._waiting = [place for place in self._waiting if place not in taken]
         return [chosen[name] for name in sorted(chosen)]

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from django.conf import settings
@@ -13,18 +13,20 @@ Value = TypeVar("Value")
 _MAX = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Entry(Generic[Value]):
     looked_at: float
     value: Value
     # What the rows were like when the value was read; None where nobody can say.
     version: object
+    is_being_looked_up: bool = False
 
 
 class Held(Generic[Key, Value]):
     """Keeps what was found for LOOKUPS_LIVE_SECONDS; what raises is never kept.
 
-    A change made elsewhere counts here after as long: see docs/decisions/0014.
+    Then one looks again, and others believe it until that is done, though never for more than twice as
+    long: by then at the latest a change made elsewhere counts here, see docs/decisions/0014.
     """
 
     def __init__(self) -> None:
@@ -37,13 +39,16 @@ class Held(Generic[Key, Value]):
         """What `look_up` found; `version`, where it is cheaper, says whether it would find the same again."""
         now = time.monotonic()
         held = self._found.get(key)
-        if held is not None and now - held.looked_at < settings.LOOKUPS_LIVE_SECONDS:
-            return held.value
         if held is not None:
-            # The others go on with what is held for as long as one looks.
-            self._found[key] = replace(held, looked_at=now)
+            seconds = settings.LOOKUPS_LIVE_SECONDS * (2 if held.is_being_looked_up else 1)
+            if now - held.looked_at < seconds:
+                return held.value
+            held.is_being_looked_up = True
         try:
-            value, present = self._look(held, look_up, version)
+            # Read before the value: a change in between is then seen the next time.
+            present = version() if version is not None else None
+            is_same = held is not None and present is not None and held.version == present
+            value = held.value if held is not None and is_same else look_up()
         except BaseException:
             self._found.pop(key, None)
             raise
@@ -52,17 +57,6 @@ class Held(Generic[Key, Value]):
                 self._found.clear()
             self._found[key] = _Entry(now, value, present)
         return value
-
-    def _look(
-        self,
-        held: _Entry[Value] | None,
-        look_up: Callable[[], Value],
-        version: Callable[[], object] | None,
-    ) -> tuple[Value, object]:
-        # Read before the value: a change in between is then seen the next time.
-        present = version() if version is not None else None
-        is_same = held is not None and present is not None and held.version == present
-        return (held.value if held is not None and is_same else look_up()), present
 
     def forget(self) -> None:
         with self._lock:

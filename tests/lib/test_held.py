@@ -43,19 +43,23 @@ def test_without_a_version_it_is_looked_up_each_time_that_it_is_old() -> None:
     assert len(looked) == 4
 
 
-def test_others_go_on_with_what_is_held_while_one_looks(settings: Settings) -> None:
+@pytest.mark.parametrize(("seconds", "seen"), [(90.0, "old"), (150.0, "newer")])
+def test_others_go_on_with_what_is_held_while_one_looks_but_not_for_long(
+    settings: Settings, seconds: float, seen: str
+) -> None:
+    """A key that was revoked an hour ago opens nothing, however many try at once."""
+    settings.LOOKUPS_LIVE_SECONDS = 60
     known: held.Held[str, str] = held.Held()
     known.get("key", lambda: "old")
-    settings.LOOKUPS_LIVE_SECONDS = 60
-    known._found["key"] = held._Entry(-1e9, "old", None)
-    seen: list[str] = []
+    known._found["key"].looked_at -= seconds
+    found: list[str] = []
 
     def look_up() -> str:
-        seen.append(known.get("key", lambda: "never"))
+        found.append(known.get("key", lambda: "newer"))
         return "new"
 
     assert known.get("key", look_up) == "new"
-    assert seen == ["old"]
+    assert found == [seen]
 
 
 def test_what_cannot_be_looked_up_is_not_believed_any_longer(settings: Settings) -> None:
