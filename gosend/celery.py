@@ -4,6 +4,7 @@ import logging
 import logging.config
 import os
 import sys
+import threading
 from typing import Any
 
 from celery import Celery, signals
@@ -16,6 +17,7 @@ from gosend.lib import stop
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gosend.settings")
 
 TRANSPORT_ALIASES["filesystem"] = "gosend.lib.file_broker:Transport"
+TRANSPORT_ALIASES["redis"] = TRANSPORT_ALIASES["rediss"] = "gosend.lib.redis_broker:Transport"
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +48,18 @@ def _ask_to_stop(**_: object) -> None:
     stop.asked.set()
 
 
-@signals.worker_ready.connect
+@signals.worker_init.connect
+def make_rounds(**_: Any) -> None:
+    """Also while there is no broker to be ready with."""
+    from gosend.lib import heartbeat  # noqa: PLC0415 -- the settings are read by then
+    from gosend.lib.rounds import Rounds  # noqa: PLC0415
+
+    heartbeat.start("worker")
+    rounds = Rounds(app.tasks)
+    signals.task_received.connect(lambda **_: rounds.note_heard(), weak=False)
+    threading.Thread(target=rounds.run, name="rounds", daemon=True).start()
+
+
 @signals.worker_process_init.connect
 def report(**_: Any) -> None:
     """A worker of threads is one process; a forking one is several, and each reports."""

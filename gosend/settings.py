@@ -168,6 +168,10 @@ CELERY_TASK_IGNORE_RESULT = True
 # A doorbell that cannot be rung is no loss: the sweep finds the row. So never wait for a broker.
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# A worker without its broker makes its rounds by itself (lib/rounds.py), so it never gives up: not after a
+# hundred tries, and not over a Redis that is full or refuses writes.
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TIMEZONE = "UTC"
 # Seconds between two looks for rows that a lost doorbell left behind.
@@ -337,7 +341,8 @@ LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"json": {"()": "gosend.lib.logs.JsonFormatter"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "filters": {"sparse": {"()": "gosend.lib.logs.Sparse", "of": ["celery"], "seconds": 30.0}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["sparse"]}},
     "root": {"handlers": ["stderr"], "level": env("LOG_LEVEL", "INFO")},
     "loggers": {
         # The middleware writes one line for every request; Django's own would be a second.

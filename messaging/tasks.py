@@ -9,7 +9,7 @@ from threading import BoundedSemaphore
 from celery import shared_task
 
 from accounts import audit, quota
-from gosend.lib import doorbell, heartbeat, stop
+from gosend.lib import doorbell, stop
 from gosend.lib.shift import Shift
 from messaging import (
     budgets,
@@ -70,7 +70,6 @@ def sweep() -> None:
         except Exception:
             # The next look comes in a second; what stops one stage must not stop the others.
             log.exception("the sweep's stage %s broke", stage.__name__)
-    heartbeat.stamp(kind="sweep", name="messaging.sweep")
 
 
 @shared_task(name="messaging.forget")

@@ -2,7 +2,6 @@
 
 from celery import shared_task
 
-from gosend.lib import heartbeat
 from gosend.lib.shift import Shift
 from webhooks_app import deliver as room
 from webhooks_app import replay, retention
@@ -25,7 +24,6 @@ def replay_ordered() -> None:
 def sweep() -> None:
     """Find what a lost doorbell or a dead worker left behind: the rows are the truth."""
     replay.advance()
-    heartbeat.stamp(kind="sweep", name="webhooks_app.sweep")
     _shift.work(room.run)
 
 

@@ -149,7 +149,11 @@ def _numbers() -> list[Gauge]:
 
 def _heartbeats() -> list[Gauge]:
     sweeps = Gauge("gosend_sweep_age_seconds", "Seconds since a sweep was last round.", ("sweep",))
-    processes = Gauge("gosend_processes", "Processes seen within the last half minute.", ("kind",))
+    processes = Gauge(
+        "gosend_processes",
+        "Processes seen within the last half minute; rounds: workers that no doorbell reaches.",
+        ("kind",),
+    )
     memory = Gauge("gosend_resident_memory_bytes", "Their resident memory, all together.", ("kind",))
     seen: dict[str, list[int]] = {"web": [], "worker": []}
     with connection.cursor() as cursor:
@@ -161,7 +165,8 @@ def _heartbeats() -> list[Gauge]:
                 seen.setdefault(kind, []).append(rss)
     for kind, sizes in seen.items():
         processes.put(len(sizes), kind)
-        memory.put(sum(sizes), kind)
+        if kind != "rounds":
+            memory.put(sum(sizes), kind)
     return [sweeps, processes, memory]
 
 

@@ -55,6 +55,18 @@ def beat() -> Iterator[Finding]:
         yield well("beat", "Every sweep has been round lately.")
 
 
+def doorbells() -> Iterator[Finding]:
+    """A worker that hears none looks for work by itself (`lib/rounds.py`); whoever runs it should know."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ON_ROUNDS, [_PROCESS_SECONDS])
+        names = [name.removeprefix("rounds@") for (name,) in cursor.fetchall()]
+    if names:
+        says = f"No doorbell reaches {', '.join(names)}; who hears none looks for work by itself."
+        yield warned("doorbells", says, "See Redis and beat; where both are well, start that worker again.")
+    else:
+        yield well("doorbells", "No worker is without them.")
+
+
 def clocks() -> Iterator[Finding]:
     """What beat sends carries an end by beat's clock: a worker whose own is past it drops it unread.
 
@@ -125,9 +137,13 @@ SELECT kind, count(*) FROM gosend_heartbeat
 """
 _CLOCKS = """
 SELECT name, kind, clock_ahead FROM gosend_heartbeat
- WHERE kind <> 'sweep' AND clock_ahead IS NOT NULL
+ WHERE kind NOT IN ('sweep', 'rounds') AND clock_ahead IS NOT NULL
    AND at > clock_timestamp() - make_interval(secs => %s)
  ORDER BY name LIMIT 1000
+"""
+_ON_ROUNDS = """
+SELECT name FROM gosend_heartbeat
+ WHERE kind = 'rounds' AND at > clock_timestamp() - make_interval(secs => %s) ORDER BY name LIMIT 20
 """
 _SWEPT = """
 SELECT name, extract(epoch FROM clock_timestamp() - at)::float8 FROM gosend_heartbeat

@@ -60,7 +60,7 @@ def _end(stop: threading.Event, thread: threading.Thread) -> None:
 def stamp(*, kind: str, name: str) -> None:
     """Note that something is at work now."""
     with connection.cursor() as cursor:
-        memory = 0 if kind == "sweep" else _rss_bytes()
+        memory = 0 if kind in ("sweep", "rounds") else _rss_bytes()
         given: dict[str, str | float] = {"name": name[:200], "kind": kind, "forget": _FORGET}
         cursor.execute(_STAMP, given | {"memory": memory, "clock": time.time()})
 

@@ -2,8 +2,11 @@
 
 import json
 import logging
+import math
 import re
-from collections.abc import Iterator, Mapping
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -72,6 +75,40 @@ def _redact(text: str) -> str:
 # The line of a request comes again and again in the same words, and the patterns cost more than it.
 _SHORT = 80
 _redact_short = lru_cache(maxsize=2048)(_redact)
+
+
+class Sparse(logging.Filter):
+    """What a library says again and again is printed every so many seconds, with how often it was left out.
+
+    A worker or beat without its broker complains several times a second, each time with kilobytes of
+    traceback: gigabytes a day.
+    """
+
+    def __init__(self, *, of: Sequence[str], seconds: float) -> None:
+        super().__init__()
+        self._of, self._seconds = tuple(of), seconds
+        self._lock = threading.Lock()
+        # When each was printed, and how often it was left out since.
+        self._said: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.WARNING or not record.name.startswith(self._of):
+            return True
+        key, now = (record.name, str(record.msg)), time.monotonic()
+        with self._lock:
+            said_at, left_out = self._said.get(key, (-math.inf, 0))
+            if now < said_at + self._seconds:
+                self._said[key] = said_at, left_out + 1
+                return False
+            if len(self._said) >= _MAX_SAID:
+                self._said.clear()
+            self._said[key] = now, 0
+        if left_out:
+            record.left_out = left_out
+        return True
+
+
+_MAX_SAID = 1000
 
 
 class JsonFormatter(logging.Formatter):

@@ -16,6 +16,8 @@ from tests.faults.servers import free_port, wait_until
 from tests.faults.world import World
 
 _P95_SECONDS = 0.5
+# Five sweeps of silence, and the rest of the queue.
+_ROUNDS_SECONDS = 15.0
 
 
 @scenario("F07", "Redis frozen, and Redis 200 ms slow")
@@ -31,6 +33,7 @@ def frozen_and_slow(run: Run) -> None:
             world.redis.signal(signal.SIGSTOP)
             try:
                 _steady(run, world, pool, seconds)
+                _drains_without(run, world, "frozen")
             finally:
                 world.redis.signal(signal.SIGCONT)
             _judge(run, world, f"frozen for {seconds} s")
@@ -109,12 +112,14 @@ def refuses(run: Run) -> None:
             run.check(ready["status"] == "degraded", f"{what}: readiness says {ready['status']}")
             warned = "limits are counted without it" in world.logs()
             run.check(warned, f"{what}: the log warns of it")
+            _drains_without(run, world, what)
             world.redis.kill()
             world.redis.start()
             wait_until(lambda: _is_well(world), seconds=30, what="readiness is ok again")
             time.sleep(1.0)
-            if ended := world.raise_the_dead():
-                run.note(f"{what}: {ended} of two workers and beat gave up; a supervisor starts them anew")
+            _steady(run, world, pool, 1)
+            ended = world.raise_the_dead()
+            run.check(ended == 0, f"{what}: of two workers and beat {ended} gave up")
             world.drain(seconds=120 * run.slack)
             times = sorted(message["at"] for message in world.meta_received())
             over = overshoot(times, rate=80 * 8, burst=80 * 8)
@@ -124,6 +129,16 @@ def refuses(run: Run) -> None:
             world.hear_all(seconds=120 * run.slack)
             account = run.settle(world)
             run.check(account.counts.unknown == 0, f"{what}: unknown {account.counts.unknown}")
+
+
+def _drains_without(run: Run, world: World, what: str) -> None:
+    """Workers that hear no doorbell send what is queued all the same."""
+    took = world.drain(seconds=60 * run.slack)
+    run.check(
+        took <= _ROUNDS_SECONDS * run.slack,
+        f"{what}: the queue is empty {took:.1f} s after the load, still without Redis"
+        f" (at most {_ROUNDS_SECONDS:.0f})",
+    )
 
 
 def _is_well(world: World) -> bool:

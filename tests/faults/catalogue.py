@@ -15,6 +15,7 @@ MODULES = (
     "stores",
     "clocks",
     "links",
+    "rounds",
     "not_run",
 )
 

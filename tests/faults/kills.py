@@ -141,8 +141,8 @@ def redis_killed(run: Run) -> None:
             time.sleep(1.0)
         for result in results:
             result()
-        if ended := world.raise_the_dead():
-            run.note(f"{ended} of two workers and beat gave up; a supervisor starts them anew")
+        ended = world.raise_the_dead()
+        run.check(ended == 0, f"of two workers and beat {ended} gave up")
         world.drain(seconds=120 * run.slack)
         refused = [
             status for one in world.api.answers for status in one.statuses if status not in (201, 202, 429)

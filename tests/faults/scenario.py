@@ -115,7 +115,7 @@ def play(found: Scenario, *, ground: Ground, seed: int, is_quick: bool, slack: f
     try:
         found.play(Run(ground, result, seed, is_quick, slack))
     except Exception as error:
-        words = f"{type(error).__name__}: {error}".strip().splitlines()[0][:300]
+        words = f"{type(error).__name__}: {error}".strip().splitlines()[0][:600]
         result.check(False, f"the scenario itself ended: {words}")
     result.seconds = time.monotonic() - started
     return result

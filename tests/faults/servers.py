@@ -41,11 +41,15 @@ def quiet_port(*, taken: Collection[int]) -> int:
                 return port
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float, what: str, every: float = 0.05) -> None:
+def wait_until(
+    condition: Callable[[], object], *, seconds: float, what: str, every: float = 0.05,
+    why: Callable[[], str] = str,
+) -> None:  # fmt: skip
+    """Raises CannotRun after so many seconds, with what `why` finds out then."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise CannotRun(f"{what}: not within {seconds:.0f} s")
+            raise CannotRun(f"{what}: not within {seconds:.0f} s; {why()}".removesuffix("; "))
         time.sleep(every)
 
 

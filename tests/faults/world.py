@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 import requests
 
-from tests.faults import servers
+from tests.faults import servers, standstill
 from tests.faults.api import Api
 from tests.faults.nursery import ROOT, Nursery
 from tests.faults.proxy import Proxy
@@ -356,7 +356,8 @@ class World:
     def drain(self, *, seconds: float = 120.0) -> float:
         """Wait until nothing is queued or being sent; return the seconds it took."""
         started = time.monotonic()
-        wait_until(lambda: self.unsettled() == 0, seconds=seconds, what="the queues drain", every=0.2)
+        why = standstill.why(self.sql)
+        wait_until(lambda: not self.unsettled(), seconds=seconds, what="the queues drain", every=0.2, why=why)
         return time.monotonic() - started
 
     def hear_all(self, *, seconds: float = 120.0) -> None:

@@ -188,3 +188,26 @@ def test_an_object_that_json_does_not_know_is_written_as_text(lines: Lines) -> N
     lines.log.info("x", extra={"type": sys, "number": float("inf")})
 
     assert lines.last()["type"].startswith("<module 'sys'")
+
+
+def _says(name: str, level: int, words: str) -> logging.LogRecord:
+    return logging.LogRecord(name, level, "", 0, words, (), None)
+
+
+def test_what_a_library_repeats_is_printed_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("gosend.lib.logs.time.monotonic", lambda: now)
+    sparse = logs.Sparse(of=["celery"], seconds=30)
+
+    assert sparse.filter(_says("celery.beat", logging.ERROR, "Message Error: %s"))
+    assert not sparse.filter(_says("celery.beat", logging.ERROR, "Message Error: %s"))
+    assert not sparse.filter(_says("celery.beat", logging.ERROR, "Message Error: %s"))
+    # Other words, other libraries and what is no complaint are not held back.
+    assert sparse.filter(_says("celery.beat", logging.ERROR, "another"))
+    assert all(sparse.filter(_says("messaging.tasks", logging.ERROR, "broke")) for _ in range(2))
+    assert all(sparse.filter(_says("celery.worker", logging.INFO, "connected")) for _ in range(2))
+
+    now += 30
+    later = _says("celery.beat", logging.ERROR, "Message Error: %s")
+    assert sparse.filter(later)
+    assert json.loads(logs.JsonFormatter().format(later))["left_out"] == 2

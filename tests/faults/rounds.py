@@ -1,0 +1,74 @@
+"""F35: no broker and no beat for good, which the sources' catalogue does not have."""
+
+import signal
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.faults import observe
+from tests.faults.proxy import delayed
+from tests.faults.scenario import Run, scenario
+from tests.faults.servers import wait_until
+from tests.faults.world import World
+
+# From the last doorbell to the first message sent without one: five sweeps of silence, and one look.
+_FIRST_SECONDS = 8.0
+
+
+@scenario("F35", "Redis and beat dead for good: the workers go on, also restarted by SIGTERM", quick=True)
+def no_doorbells(run: Run) -> None:
+    rounds = run.pick(quick=4, full=20)
+    with run.world(workers=2) as world, ThreadPoolExecutor(6) as pool:
+        numbers = world.acme.numbers[:4]
+        world.subscribe(numbers[0], "whatsapp.message.sent")
+        world.proxy.plan = lambda _request: delayed(0.1)
+        world.redis.kill()
+        world.nursery.signal(world.beat, signal.SIGKILL)
+        killed_at = time.monotonic()
+        results = observe.load(run, world, count=40, numbers=numbers, pool=pool)
+        wait_until(world.meta_received, seconds=60 * run.slack, what="a message goes out without Redis")
+        first = time.monotonic() - killed_at
+        run.check(
+            first <= _FIRST_SECONDS * run.slack,
+            f"first sent {first:.1f} s after Redis and beat had died (at most {_FIRST_SECONDS:.0f})",
+        )
+        for _ in range(rounds):
+            results += observe.load(run, world, count=40, numbers=numbers, pool=pool)
+            time.sleep(0.5)
+        for worker in list(world.workers):
+            _restart(run, world, worker)
+        for result in results:
+            result()
+        took = world.drain(seconds=120 * run.slack)
+        world.hear_all(seconds=120 * run.slack)
+        run.note(f"the last of {len(world.api.accepted)} was sent {took:.1f} s after the load had ended")
+        _heard_again(run, world, numbers)
+        account = run.settle(world)
+        run.check(account.counts.unknown == 0, f"unknown, also by planned restarts: {account.counts.unknown}")
+        listed = world.api.listed(phone_number_id=numbers[0])
+        sent = {one for one, seen in listed.items() if seen.status in ("sent", "delivered", "read")}
+        observe.webhooks_complete(run, world, event="whatsapp.message.sent", expected=sent)
+
+
+def _restart(run: Run, world: World, worker: int) -> None:
+    world.start_worker()
+    world.kill_worker(worker, signal.SIGTERM)
+    wait_until(
+        lambda: not world.nursery.lives(worker), seconds=60 * run.slack, what="the worker ends by itself"
+    )
+    world.workers.remove(worker)
+
+
+def _heard_again(run: Run, world: World, numbers: Sequence[str]) -> None:
+    """With Redis and beat back doorbells are heard, and the rounds end."""
+    world.redis.start()
+    world.start_beat()
+    wait_until(
+        lambda: world.logs().count("the rounds are over") >= len(world.workers),
+        seconds=90 * run.slack, what="both workers hear doorbells again", every=0.5,
+    )  # fmt: skip
+    ended = world.raise_the_dead()
+    run.check(ended == 0, f"processes that gave up without Redis: {ended}")
+    world.api.send(numbers[0], run.person(), is_async=True)
+    took = world.drain(seconds=60 * run.slack)
+    run.check(took <= 2.0 * run.slack, f"with both back, a message was sent after {took:.1f} s (at most 2)")
