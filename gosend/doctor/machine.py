@@ -75,10 +75,8 @@ def broker() -> Iterator[Finding]:
         seconds, micro = client.time()
         client.set("gosend:doctor", "well", ex=1)
     except redis.OutOfMemoryError:
-        says = "Redis is full and takes nothing in: workers end as often as they start."
-        yield ill(
-            "redis", says, "Raise maxmemory, or empty it (FLUSHDB): all of ours is made anew. Start workers."
-        )
+        says = "Redis is full and takes nothing in: no doorbell rings, workers look for work by themselves."
+        yield ill("redis", says, "Raise maxmemory, or empty it (FLUSHDB): all of ours is made anew.")
         return
     except redis.RedisError as error:
         cure = "Start Redis, and check REDIS_URL. Until then messages go out by the sweep, a little later."
