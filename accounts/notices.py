@@ -40,7 +40,8 @@ def note_quality(*, account: BusinessAccount, update: QualityUpdate) -> QualityC
         return None
     before = (number.quality_rating, number.throughput_tier)
     number.quality_rating = _RATINGS.get(update.event, number.quality_rating)
-    if update.event == "THROUGHPUT_UPGRADE" and number.throughput_tier != PhoneNumber.Tier.UNLIMITED:
+    # The other tiers were set by an operator, as a check leaves them too.
+    if update.event == "THROUGHPUT_UPGRADE" and number.throughput_tier == PhoneNumber.Tier.STANDARD:
         number.throughput_tier = PhoneNumber.Tier.HIGH
     if (number.quality_rating, number.throughput_tier) == before and not is_new_limit:
         return None

@@ -90,6 +90,15 @@ def test_quality_and_throughput_go_up_again(say: Say, live: PhoneNumber) -> None
     assert [body["phone_number"]["previous_quality_rating"] for body in told()] == ["green", "red", "yellow"]
 
 
+def test_a_tier_that_an_operator_set_is_not_upgraded(say: Say, live: PhoneNumber) -> None:
+    PhoneNumber.objects.filter(pk=live.pk).update(throughput_tier="medium")
+
+    say("phone_number_quality_update", **quality("THROUGHPUT_UPGRADE"))
+
+    live.refresh_from_db()
+    assert live.throughput_tier == "medium"
+
+
 @pytest.mark.parametrize(
     ("decision", "name"), [("APPROVED", "Lucky Shrub"), ("REJECTED", ""), ("PENDING", "")]
 )

@@ -9,7 +9,7 @@ from django.utils import timezone
 from rest_framework.response import Response
 
 from accounts.models import PhoneNumber
-from gosend.api import errors, refusals
+from gosend.api import asynchronous, errors, refusals
 from gosend.api.sessions import envelope
 from gosend.api.view import TenantRequest
 from gosend.lib import ids, logs
@@ -18,8 +18,6 @@ from gosend.whatsapp import content as contents
 from messaging import budgets, recall, send
 from messaging.models import Message, Poll
 
-_YES = frozenset({"1", "true", "yes"})
-_NO = frozenset({"", "0", "false", "no"})
 _DONE = frozenset({Message.Status.SENT, Message.Status.DELIVERED, Message.Status.READ})
 # Meta shows no quotation of what is older.
 _QUOTABLE = timedelta(days=30)
@@ -39,13 +37,6 @@ class Extra:
     forwarded_from: str | None = None
 
 
-def is_async(request: TenantRequest) -> bool:
-    text = request.query_params.get("async", "").lower()
-    if text not in _YES | _NO:
-        raise errors.InvalidField("async is true or false", details={"field": "async", "value": text[:100]})
-    return text in _YES
-
-
 def hand_over(
     request: TenantRequest,
     *,
@@ -55,7 +46,7 @@ def hand_over(
     context_wamid: str | None = None,
 ) -> Message:
     """Spend one send of the session's budgets on a message; `make` runs only when there is room."""
-    later = is_async(request)
+    later = asynchronous.asked(request)
     with budgets.one(number=number, may_wait=later) as due_at:
         return send.accept(
             tenant=request.tenant,
@@ -88,7 +79,7 @@ def result(request: TenantRequest, message: Message, extra: Extra | None = None)
         outbox_id=str(message.pk),
         status=status_of(message),
         timestamp=envelope.milliseconds(_moment(message)),
-        mode="async" if is_async(request) else "sync",
+        mode="async" if asynchronous.asked(request) else "sync",
         replayed=False,
         warnings=extra.warnings,
         rendered_as=extra.rendered_as,

@@ -10,15 +10,13 @@ from rest_framework.response import Response
 
 from accounts import numbers
 from accounts.models import ApiKey
-from gosend.api import errors, json, refusals, schema
+from gosend.api import asynchronous, errors, json, refusals, schema
 from gosend.api.v1 import accept, content, envelope, examples, message_filters, timeline
 from gosend.api.view import TenantRequest, TenantView
 from gosend.lib import ids, logs
 from messaging import send
 from messaging.models import Message
 
-_YES = frozenset({"1", "true", "yes"})
-_NO = frozenset({"", "0", "false", "no"})
 # A synchronous send that ended thus is settled on Meta's side; everything else is still open.
 _DONE = frozenset({Message.Status.SENT, Message.Status.DELIVERED, Message.Status.READ})
 
@@ -64,7 +62,8 @@ class MessageList(TenantView):
         ),
     )
     def post(self, request: TenantRequest) -> Response:
-        is_async = _is_async(request)
+        is_preferred = asynchronous.preferred(request)
+        is_async = asynchronous.asked(request) or is_preferred
         asked = content.read(cast(dict[str, Any], request.data))
         message = send.accept(
             tenant=request.tenant,
@@ -80,7 +79,7 @@ class MessageList(TenantView):
             once=request.once,
         )
         response = _answer(message)
-        if is_async and "respond-async" in request.headers.get("Prefer", ""):
+        if is_preferred:
             response["Preference-Applied"] = "respond-async"
         return response
 
@@ -128,14 +127,6 @@ def _answer(message: Message) -> Response:
     if refusal := refusals.of(message, shown_id=str(message.pk)):
         return errors.to_response(refusal, {})
     return Response(envelope.sent(message), status=201 if message.status in _DONE else 202)
-
-
-def _is_async(request: TenantRequest) -> bool:
-    preferences = request.headers.get("Prefer", "").lower().replace(";", ",").split(",")
-    text = request.query_params.get("async", "").lower()
-    if text not in _YES | _NO:
-        raise errors.InvalidField("async is true or false", details={"field": "async", "value": text[:100]})
-    return text in _YES or "respond-async" in (part.strip() for part in preferences)
 
 
 def _visible(request: TenantRequest) -> QuerySet[Message]:

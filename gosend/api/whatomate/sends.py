@@ -5,16 +5,13 @@ from typing import Any
 from rest_framework.response import Response
 
 from accounts.models import PhoneNumber
-from gosend.api import errors, refusals, schema
+from gosend.api import asynchronous, errors, refusals, schema
 from gosend.api.view import TenantRequest
 from gosend.api.whatomate import envelope, message_out, uuids
 from gosend.lib import logs
 from gosend.whatsapp import content as contents
 from messaging import people, send
 from messaging.models import Contact, Message
-
-_YES = frozenset({"1", "true", "yes"})
-_NO = frozenset({"0", "false", "no"})
 
 
 class MessageAnswerData(message_out.WhatomateMessage):
@@ -52,7 +49,8 @@ class SendView(envelope.WhatomateView):
             content=content,
             environment=request.api_key.environment,
             context_wamid=context_wamid,
-            is_async=_is_async(request, self.answers_early),
+            is_async=asynchronous.asked(request, default=self.answers_early)
+            or asynchronous.preferred(request),
             request_id=logs.request_id.get(),
             api_key=request.api_key,
             once=request.once,
@@ -105,13 +103,3 @@ def find_message(
     if message is None:
         raise errors.NotFound("Message not found", details={"field": field})
     return message
-
-
-def _is_async(request: TenantRequest, default: bool) -> bool:
-    text = request.query_params.get("async", "").lower()
-    if text and text not in _YES | _NO:
-        raise errors.InvalidField("async is true or false", details={"field": "async", "value": text[:100]})
-    preferences = request.headers.get("Prefer", "").lower().replace(";", ",").split(",")
-    if "respond-async" in (part.strip() for part in preferences):
-        return True
-    return text in _YES if text else default
