@@ -64,7 +64,7 @@ def find(*, tenant: Tenant, phone_number_id: str) -> PhoneNumber:
 def find_held(*, tenant: Tenant, phone_number_id: str) -> PhoneNumber:
     """The same from memory, where it was found within LOOKUPS_LIVE_SECONDS: for the hot doors."""
     return _held.get(
-        (tenant.pk, phone_number_id),
+        (tenant.id, phone_number_id),
         lambda: find(tenant=tenant, phone_number_id=phone_number_id),
         version=lambda: prepared.rows(_VERSION, [str(tenant.pk), phone_number_id]) or None,
     )

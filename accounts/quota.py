@@ -2,7 +2,7 @@
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from threading import Lock
 
@@ -37,14 +37,18 @@ class _Slice:
     held: int  # requests drawn and not yet used
     left: int  # requests nobody has drawn
     look_again_at: float = -math.inf
+    ends_at: float = field(init=False)  # the next midnight in UTC, as seconds of the epoch
+
+    def __post_init__(self) -> None:
+        tomorrow = datetime.combine(self.day + timedelta(days=1), datetime.min.time(), tzinfo=UTC)
+        self.ends_at = tomorrow.timestamp()
 
 
 def take(*, key: ApiKey, limit: int) -> Day:
     """Count one request of today against the key's limit."""
-    today = datetime.now(UTC).date()
     with _lock:
-        held = _slices.get(key.pk)
-        if held is not None and held.limit == limit and held.day >= today:
+        held = _slices.get(key.id)
+        if held is not None and held.limit == limit and time.time() < held.ends_at:
             if held.held:
                 held.held -= 1
                 return _day(held, allowed=True)
@@ -56,8 +60,8 @@ def take(*, key: ApiKey, limit: int) -> Day:
 def peek(*, key: ApiKey, limit: int) -> Day | None:
     """What this process knows of the key's day, without counting; None when it knows nothing."""
     with _lock:
-        held = _slices.get(key.pk)
-        if held is None or held.limit != limit or held.day < datetime.now(UTC).date():
+        held = _slices.get(key.id)
+        if held is None or held.limit != limit or time.time() >= held.ends_at:
             return None
         return _day(held, allowed=True)
 
@@ -76,7 +80,7 @@ def _draw(key: ApiKey, limit: int) -> Day:
     with _lock:
         if len(_slices) >= _MAX_KEYS:
             _slices.clear()
-        before = _slices.get(key.pk)
+        before = _slices.get(key.id)
         if row is None:
             look_again_at = time.monotonic() + _LOOK_AGAIN_SECONDS
             fresh = _Slice(datetime.now(UTC).date(), limit, 0, 0, look_again_at)
@@ -90,8 +94,7 @@ def _draw(key: ApiKey, limit: int) -> Day:
 
 
 def _day(held: _Slice, *, allowed: bool) -> Day:
-    tomorrow = datetime.combine(held.day + timedelta(days=1), datetime.min.time(), tzinfo=UTC)
-    wait = max(1, math.ceil((tomorrow - datetime.now(UTC)).total_seconds()))
+    wait = max(1, math.ceil(held.ends_at - time.time()))
     return Day(allowed, held.limit, held.held + held.left, wait)
 
 

@@ -71,8 +71,8 @@ def _sender(place: int, batch: Batch) -> dict[str, Any]:
     sender: dict[str, Any] = {
         "s": place,
         "tenant_id": number.tenant_id,
-        "number_id": number.pk,
-        "account_id": account.pk,
+        "number_id": number.id,
+        "account_id": account.id,
         "customer_id": account.customer_id,
         "api_key_id": batch.api_key_id,
         "request_id": batch.request_id,

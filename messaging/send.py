@@ -101,9 +101,9 @@ def _queue(asked: Asked, sender: Sender, once: idempotency.Once | None, answered
     if kept.id is None:
         with transaction.atomic():
             stored = _required(_settle(batch, [asked], sender, [kept])[0])
-            doorbell.ring("messaging.drain", number_id=asked.number.pk)
+            doorbell.ring("messaging.drain", number_id=asked.number.id)
             return stored
-    doorbell.ring("messaging.drain", number_id=asked.number.pk)
+    doorbell.ring("messaging.drain", number_id=asked.number.id)
     return _message(asked, sender, kept, kept.id)
 
 
@@ -139,7 +139,7 @@ def accept_many(
         except DomainError as error:
             verdicts[index] = error
         else:
-            by_number.setdefault(one.number.pk, []).append(index)
+            by_number.setdefault(one.number.id, []).append(index)
     for is_last in (False, False, True):
         try:
             with transaction.atomic():
@@ -157,7 +157,7 @@ def accept_many(
 
 def _store_queued(number: PhoneNumber, asked: Sequence[Asked], sender: Sender) -> list[Verdict]:
     room = throughput.room(number=number, wanted=len(asked))
-    doorbell.ring("messaging.drain", number_id=number.pk)
+    doorbell.ring("messaging.drain", number_id=number.id)
     stored = _store(number, asked[:room], sender)
     return [*stored, *(throughput.queue_full(number) for _ in asked[room:])]
 
@@ -239,7 +239,7 @@ def _batch(
         }
         for one in asked
     ]
-    api_key_id = sender.api_key.pk if sender.api_key else None
+    api_key_id = sender.api_key.id if sender.api_key else None
     return keep.Batch(number, rows, api_key_id, sender.request_id, once, answered)
 
 
@@ -276,11 +276,11 @@ def _message(asked: Asked, sender: Sender, kept: keep.Kept, message_id: int) -> 
     message.__dict__ |= {
         "id": message_id,
         "tenant_id": number.tenant_id,
-        "phone_number_id": number.pk,
+        "phone_number_id": number.id,
         "contact_id": kept.contact_id,
         "conversation_id": kept.conversation_id,
         "customer_id": number.business_account.customer_id,
-        "api_key_id": sender.api_key.pk if sender.api_key else None,
+        "api_key_id": sender.api_key.id if sender.api_key else None,
         "direction": Message.Direction.OUTBOUND,
         "type": asked.content.type,
         "status": Message.Status.QUEUED,

@@ -96,9 +96,9 @@ def one(*, number: PhoneNumber) -> Iterator[None]:
 
 def room(*, number: PhoneNumber, wanted: int = 1) -> int:
     """How many of `wanted` asynchronous messages the number's queue still takes."""
-    free = MAX_WAITING - _queues.waiting(number.pk)
+    free = MAX_WAITING - _queues.waiting(number.id)
     granted = max(0, min(wanted, free))
-    _queues.add(number.pk, granted)
+    _queues.add(number.id, granted)
     return granted
 
 

@@ -28,7 +28,7 @@ def take(key: ApiKey) -> Verdict:
     """Count one request against the key's limits; one that the second refuses costs the day nothing."""
     per_second = _limit(key, settings.API_RATE_LIMITS, key.tenant.requests_per_second)
     per_day = _limit(key, settings.API_DAILY_LIMITS, key.tenant.requests_per_day)
-    second = rate_limit.take_from_slice(key=f"api_key:{key.pk}", per_second=per_second, burst=per_second)
+    second = rate_limit.take_from_slice(key=f"api_key:{key.id}", per_second=per_second, burst=per_second)
     day = (quota.take if second.allowed else quota.peek)(key=key, limit=per_day)
     return Verdict(second, day)
 

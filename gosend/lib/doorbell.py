@@ -7,8 +7,8 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -16,7 +16,8 @@ from celery import Celery, current_app
 from django.db import connection, transaction
 from kombu.pools import ProducerPool
 
-from gosend.lib import metrics
+from gosend.lib import metrics, redis_broker
+from gosend.lib.redis_broker import Pattern
 
 log = logging.getLogger(__name__)
 
@@ -39,13 +40,19 @@ _INTERVAL_SECONDS = 0.1
 # A ring costs its process half a millisecond, and whoever hears it more. A process that rings more often
 # than once in so many seconds rings each bell less often, though at least once in the longest interval.
 _COST_SECONDS = 0.04
+# Bells that are due within so many seconds of the first ring with it.
+_TOGETHER_SECONDS = 0.03
 _LONGEST_SECONDS = 1.0
 _MAX_BELLS = 10_000
+# Seconds after which the library writes a task's message anew.
+_PATTERN_SECONDS = 60.0
 
 
 @dataclass(slots=True)
 class _Broker:
     producers: ProducerPool
+    # What the library wrote for each task, and until when that is written again without it.
+    patterns: dict[str, tuple[Pattern, float]] = field(default_factory=dict)
     is_broken: bool = False
     pause_until: float = -math.inf
     slow_until: float = -math.inf
@@ -135,13 +142,22 @@ class _Bells:
             with self._changed:
                 while not self._due or (wait := self._due[0][0] - time.monotonic()) > 0:
                     self._changed.wait(wait if self._due else None)
-                at, _, app, bell = heapq.heappop(self._due)
-                if self._pending.get(bell) != at:
-                    continue  # it was asked for earlier meanwhile, and has rung
+                app, bells = self._take_due()
+            if bells:
+                _send(app, *bells)
+
+    def _take_due(self) -> tuple[Celery, list[_Bell]]:
+        """What is due at one application, and what would be in a moment: together they cost little more."""
+        now, app = time.monotonic(), self._due[0][2]
+        bells: list[_Bell] = []
+        while self._due and self._due[0][0] <= now + _TOGETHER_SECONDS and self._due[0][2] is app:
+            at, _, _, bell = heapq.heappop(self._due)
+            if self._pending.get(bell) == at:  # else it was asked for earlier meanwhile, and has rung
                 # No longer pending before it rings: whoever commits from now on asks for another ring.
                 del self._pending[bell]
-                self._note(bell, time.monotonic())
-            _send(app, bell)
+                self._note(bell, now)
+                bells.append(bell)
+        return app, bells
 
     def _note(self, bell: _Bell, now: float) -> None:
         if len(self._rung_at) >= _MAX_BELLS:
@@ -178,14 +194,15 @@ def hear_here(hearer: Callable[[str, Mapping[str, Any]], None] | None) -> None:
     _hearer = hearer
 
 
-def _send(app: Celery, bell: _Bell) -> None:
+def _send(app: Celery, *bells: _Bell) -> None:
     if (hearer := _hearer) is not None:
-        hearer(bell.task, dict(bell.arguments))
+        for bell in bells:
+            hearer(bell.task, dict(bell.arguments))
         return
     try:
         broker = _broker(app, str(app.conf.broker_url))
     except Exception as error:
-        log.warning("doorbell %s not rung: %s", bell.task, type(error).__name__)
+        log.warning("doorbell %s not rung: %s", bells[0].task, type(error).__name__)
         return
     if time.monotonic() < broker.pause_until:
         return
@@ -194,18 +211,29 @@ def _send(app: Celery, bell: _Bell) -> None:
     began = time.monotonic()
     try:
         with broker.producers.acquire(block=True, timeout=_TURN_SECONDS) as producer:
-            app.send_task(
-                bell.task,
-                kwargs=dict(bell.arguments),
-                producer=producer,
-                retry=False,
-                ignore_result=True,
-                expires=_EXPIRES,
-            )
+            _put(app, broker, producer, bells)
         broker.is_broken, broker.pause_until = False, -math.inf
         if (took := time.monotonic() - began) > _SLOW_SECONDS:
             broker.slow_until = time.monotonic() + _SLOW_TIMES * took
     except Exception as error:  # whatever the broker's library raises, the row is already kept
         broker.is_broken, broker.pause_until = True, time.monotonic() + _PAUSE_SECONDS
         metrics.REDIS_FAILURES.add("doorbell")
-        log.warning("doorbell %s not rung: %s", bell.task, type(error).__name__)
+        log.warning("doorbell %s not rung: %s", bells[0].task, type(error).__name__)
+
+
+def _put(app: Celery, broker: _Broker, producer: Any, bells: Sequence[_Bell]) -> None:
+    """Have the library write a task's first message, and write the next ones after it, all at once."""
+    now, alike = time.monotonic(), list[tuple[Pattern, Mapping[str, Any]]]()
+    for bell in bells:
+        arguments = dict(bell.arguments)
+        pattern, until = broker.patterns.get(bell.task, (None, -math.inf))
+        if pattern is not None and now < until:
+            alike.append((pattern, arguments))
+            continue
+        app.send_task(
+            bell.task, kwargs=arguments, producer=producer, retry=False, ignore_result=True, expires=_EXPIRES
+        )
+        if (found := getattr(producer.channel, "pattern", None)) is not None:  # not over files
+            broker.patterns[bell.task] = found, now + _PATTERN_SECONDS
+    if alike:
+        redis_broker.put(producer.channel, alike, expires=_EXPIRES)

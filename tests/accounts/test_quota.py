@@ -1,6 +1,7 @@
 """Requests per key and day."""
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -61,7 +62,8 @@ def test_the_next_day_begins_anew(key: ApiKey) -> None:
 
 def test_a_slice_of_yesterday_is_not_used_today(key: ApiKey) -> None:
     quota.take(key=key, limit=1000)
-    quota._slices[key.pk].day -= timedelta(days=1)
+    held = quota._slices[key.pk]
+    quota._slices[key.pk] = replace(held, day=held.day - timedelta(days=1))
 
     assert quota.peek(key=key, limit=1000) is None
     assert quota.take(key=key, limit=1000).remaining == 979

@@ -100,7 +100,7 @@ def _short(message: Message) -> dict[str, Any]:
     own = message.phone_number.display_phone_number_normalized
     is_outbound = message.direction == Message.Direction.OUTBOUND
     return {
-        "id": str(message.pk),
+        "id": str(message.id),
         "phone_number_id": message.phone_number.phone_number_id,
         "direction": message.direction,
         "message_type": message.type,
