@@ -8,6 +8,7 @@ import threading
 from typing import Any
 
 from celery import Celery, signals
+from celery.concurrency import get_implementation
 from django.conf import settings
 from django.db import close_old_connections
 from kombu.transport import TRANSPORT_ALIASES
@@ -49,17 +50,25 @@ def _ask_to_stop(**_: object) -> None:
 
 
 @signals.worker_init.connect
-def make_rounds(**_: Any) -> None:
-    """Also while there is no broker to be ready with."""
+def make_rounds(sender: Any, **_: Any) -> None:
+    """Report, and look whether anybody sweeps, also while there is no broker to be ready with.
+
+    A worker that forks would hand its children threads that do not run there.
+    """
     from gosend.lib import heartbeat  # noqa: PLC0415 -- the settings are read by then
     from gosend.lib.rounds import Rounds  # noqa: PLC0415
 
+    if get_implementation(sender.pool_cls).__module__ == "celery.concurrency.prefork":
+        log.warning("a forking worker cannot look for work by itself: start it with --pool threads")
+        return
     heartbeat.start("worker")
     rounds = Rounds(app.tasks)
-    signals.task_received.connect(lambda **_: rounds.note_heard(), weak=False)
+    signals.task_received.connect(lambda request, **_: rounds.note_task(request.name), weak=False)
+    signals.worker_shutdown.connect(lambda **_: rounds.finish(), weak=False)
     threading.Thread(target=rounds.run, name="rounds", daemon=True).start()
 
 
+@signals.worker_ready.connect
 @signals.worker_process_init.connect
 def report(**_: Any) -> None:
     """A worker of threads is one process; a forking one is several, and each reports."""

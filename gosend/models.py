@@ -20,7 +20,9 @@ class Heartbeat(models.Model):
     """When a process, or a sweep, was last seen at work, by the database's clock."""
 
     name = models.CharField(max_length=200, primary_key=True)
-    kind = models.CharField(max_length=20, help_text="web, worker or sweep.")
+    kind = models.CharField(
+        max_length=20, help_text="web, worker or beat; sweep; rounds, and a turn of theirs."
+    )
     at = models.DateTimeField(db_default=Now())
     clock_ahead = models.FloatField(
         null=True, help_text="Seconds by which the process's own clock is ahead of the database's."

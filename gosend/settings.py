@@ -341,7 +341,14 @@ LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"json": {"()": "gosend.lib.logs.JsonFormatter"}},
-    "filters": {"sparse": {"()": "gosend.lib.logs.Sparse", "of": ["celery"], "seconds": 30.0}},
+    "filters": {
+        # Both complain several times a second while their broker is away.
+        "sparse": {
+            "()": "gosend.lib.logs.Sparse",
+            "of": ["celery.beat", "celery.worker.consumer"],
+            "seconds": 30.0,
+        }
+    },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["sparse"]}},
     "root": {"handlers": ["stderr"], "level": env("LOG_LEVEL", "INFO")},
     "loggers": {

@@ -64,14 +64,16 @@ def environment(name: str, var_dir: Path) -> dict[str, str]:
 
 
 @contextmanager
-def running(name: str, var_dir: Path, *, port: int | None = None) -> Iterator[subprocess.Popen[str]]:
+def running(
+    name: str, var_dir: Path, *, port: int | None = None, given: dict[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
     command = [str(port) if port and part == "8000" else part for part in service(name)["command"]]
     var_dir.mkdir()
     with (var_dir / "output").open("w") as output:
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env=environment(name, var_dir),
+            env=given or environment(name, var_dir),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -127,6 +129,21 @@ def test_worker_and_beat_come_up_and_stop_when_told(tmp_path: Path, name: str, s
         wait_for(lambda: said in (var_dir / "output").read_text(), process, var_dir)
 
     assert process.returncode == 0
+
+
+def test_a_worker_is_healthy_by_its_health_check_also_without_its_broker(tmp_path: Path) -> None:
+    var_dir = tmp_path / "worker"
+    given = {"REDIS_URL": "redis://127.0.0.1:1/0", "METRICS_FLUSH_SECONDS": "1"}
+    asked = environment("worker", var_dir) | given
+
+    def check() -> int:
+        _, program, *arguments = service("worker")["healthcheck"]["test"]
+        command = [sys.executable if program == "python" else program, *arguments]
+        return subprocess.run(command, cwd=ROOT, env=asked, capture_output=True, check=False).returncode
+
+    assert check() == 1
+    with running("worker", var_dir, given=asked) as process:
+        wait_for(lambda: check() == 0, process, var_dir)
 
 
 def test_beat_leaves_the_file_that_its_health_check_looks_for(tmp_path: Path) -> None:

@@ -151,7 +151,7 @@ def _heartbeats() -> list[Gauge]:
     sweeps = Gauge("gosend_sweep_age_seconds", "Seconds since a sweep was last round.", ("sweep",))
     processes = Gauge(
         "gosend_processes",
-        "Processes seen within the last half minute; rounds: workers that no doorbell reaches.",
+        "Processes seen within the last half minute; rounds: workers that look for work by themselves.",
         ("kind",),
     )
     memory = Gauge("gosend_resident_memory_bytes", "Their resident memory, all together.", ("kind",))
@@ -161,7 +161,7 @@ def _heartbeats() -> list[Gauge]:
         for name, kind, age, rss in cursor.fetchall():
             if kind == "sweep":
                 sweeps.put(max(0.0, age), name)
-            elif age < health.PROCESS_SECONDS:
+            elif kind != "turn" and age < health.PROCESS_SECONDS:
                 seen.setdefault(kind, []).append(rss)
     for kind, sizes in seen.items():
         processes.put(len(sizes), kind)

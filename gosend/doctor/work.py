@@ -55,16 +55,16 @@ def beat() -> Iterator[Finding]:
         yield well("beat", "Every sweep has been round lately.")
 
 
-def doorbells() -> Iterator[Finding]:
-    """A worker that hears none looks for work by itself (`lib/rounds.py`); whoever runs it should know."""
+def rounds() -> Iterator[Finding]:
+    """Where nobody sweeps, workers look for work by themselves (`lib/rounds.py`): slower, and a sign."""
     with connection.cursor() as cursor:
         cursor.execute(_ON_ROUNDS, [_PROCESS_SECONDS])
         names = [name.removeprefix("rounds@") for (name,) in cursor.fetchall()]
     if names:
-        says = f"No doorbell reaches {', '.join(names)}; who hears none looks for work by itself."
-        yield warned("doorbells", says, "See Redis and beat; where both are well, start that worker again.")
+        says = f"No sweep of beat's is made, so {', '.join(names)} look for work by themselves."
+        yield warned("rounds", says, "See Redis and beat; where both are well, start more workers.")
     else:
-        yield well("doorbells", "No worker is without them.")
+        yield well("rounds", "No worker has to look for work by itself.")
 
 
 def clocks() -> Iterator[Finding]:
@@ -137,7 +137,7 @@ SELECT kind, count(*) FROM gosend_heartbeat
 """
 _CLOCKS = """
 SELECT name, kind, clock_ahead FROM gosend_heartbeat
- WHERE kind NOT IN ('sweep', 'rounds') AND clock_ahead IS NOT NULL
+ WHERE kind NOT IN ('sweep', 'turn', 'rounds') AND clock_ahead IS NOT NULL
    AND at > clock_timestamp() - make_interval(secs => %s)
  ORDER BY name LIMIT 1000
 """

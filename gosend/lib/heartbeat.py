@@ -36,7 +36,7 @@ def start(kind: str) -> None:
 
 
 def _run(kind: str, stop: threading.Event) -> None:
-    name = f"{kind}@{socket.gethostname()}:{os.getpid()}"
+    name = name_of(kind)
     is_ending = False
     while not is_ending:
         is_ending = stop.wait(settings.METRICS_FLUSH_SECONDS)
@@ -48,13 +48,18 @@ def _run(kind: str, stop: threading.Event) -> None:
             log.warning("the process's counts could not be kept: %s", type(error).__name__)
             connection.close()
     with contextlib.suppress(Exception):
-        _leave(name)
+        leave(name)
     connection.close()
 
 
 def _end(stop: threading.Event, thread: threading.Thread) -> None:
     stop.set()
     thread.join(2)
+
+
+def name_of(kind: str) -> str:
+    """What this process is called in the list."""
+    return f"{kind}@{socket.gethostname()}:{os.getpid()}"
 
 
 def stamp(*, kind: str, name: str) -> None:
@@ -67,12 +72,12 @@ def stamp(*, kind: str, name: str) -> None:
 
 def note_sweep(name: str) -> None:
     """Note that a sweep has been round; what ails the database is not the sweep's matter."""
-    if settings.METRICS_FLUSH_SECONDS > 0:
-        with contextlib.suppress(DatabaseError):
-            stamp(kind="sweep", name=name)
+    with contextlib.suppress(DatabaseError):
+        stamp(kind="sweep", name=name)
 
 
-def _leave(name: str) -> None:
+def leave(name: str) -> None:
+    """Take a process off the list. Raises DatabaseError."""
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM gosend_heartbeat WHERE name = %s", [name])
 
@@ -89,7 +94,7 @@ def _rss_bytes() -> int:
 _STAMP = """
 WITH gone AS (
     DELETE FROM gosend_heartbeat
-     WHERE name <> %(name)s AND kind <> 'sweep' AND at < now() - %(forget)s::interval)
+     WHERE name <> %(name)s AND kind NOT IN ('sweep', 'turn') AND at < now() - %(forget)s::interval)
 INSERT INTO gosend_heartbeat (name, kind, rss_bytes, at, clock_ahead)
 VALUES (%(name)s, %(kind)s, %(memory)s, clock_timestamp(),
         %(clock)s::float8 - extract(epoch FROM clock_timestamp())::float8)

@@ -1,13 +1,15 @@
-"""A worker that hears no doorbell makes its rounds by itself: the rows are the queue, not the broker.
+"""Where nobody sweeps, a worker makes the rounds by itself: the rows are the queue, not the broker.
 
-Celery's consumer may be without a broker, or connected and yet deaf; beat may be dead. Whichever it is, the
-worker's threads and the database are there. So a thread beside the consumer looks whether anything was heard
-lately, and if not does what beat would ask for, and whatever that rings for, in threads of its own.
+Celery's consumers may be without a broker, or connected and yet deaf; beat may be dead; a hanging Meta may
+hold every thread. Whichever it is, the process and the database are there. So a thread beside the consumer
+looks whether anybody swept lately, and if not does what beat would ask for, and whatever that rings for, in
+threads of its own. Several workers on their rounds take turns.
 """
 
+import contextlib
 import logging
 import os
-import socket
+import random
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -15,87 +17,88 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, connections
+from django.db import DatabaseError, connection, connections
 
 from gosend.lib import doorbell, heartbeat, stop
 
 log = logging.getLogger(__name__)
 
-# Seconds after which silence is deafness, although other workers hear: they take turns at what beat asks for.
-_DEAF_SECONDS = 60.0
-# Threads for what a worker on its rounds is rung for.
-_THREADS = 8
-# What is asked for at least as often is done at once when the rounds begin.
-_SOON_SECONDS = 60.0
+# What beat asks for most often: once it is done, somebody sweeps.
+SWEEP = "messaging.sweep"
+# Threads for what a worker on its rounds is rung for: drains, webhooks and callbacks take a dozen at most.
+_THREADS = 16
 # Seconds between two reports that this worker is on its rounds.
 _REPORT_SECONDS = 5.0
 
+_Bell = tuple[str, tuple[tuple[str, Any], ...]]
+
 
 class Rounds:
-    """What one worker process does about its own silence."""
+    """What one worker process does about sweeps that nobody makes."""
 
     def __init__(self, tasks: Mapping[str, Callable[..., object]]) -> None:
         self._tasks = tasks
-        self._heard_at = time.monotonic()
-        self._pool: ThreadPoolExecutor | None = None
+        # Its threads are kept, and waited for at the end.
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="rounds")
         self._lock = threading.Lock()
-        self._waiting: set[tuple[str, tuple[tuple[str, Any], ...]]] = set()
-        self._due: dict[str, float] = {}
+        self._waiting: set[_Bell] = set()
+        # By this process's clock; by the database's it is asked again.
+        self._swept_at = time.monotonic()
         self._report_at = 0.0
-
-    def note_heard(self) -> None:
-        """A task came by the broker."""
-        self._heard_at = time.monotonic()
-
-    @property
-    def is_on(self) -> bool:
-        return self._pool is not None
+        self.is_on = False
 
     def run(self) -> None:
-        """Look every SWEEP_SECONDS until the process is asked to stop."""
-        while not stop.asked.wait(settings.SWEEP_SECONDS):
+        """Look about every SWEEP_SECONDS, so that no worker is always first, until the process is to stop."""
+        while not stop.asked.wait(settings.SWEEP_SECONDS * random.uniform(0.5, 1.5)):  # noqa: S311
             try:
                 self.look()
             except Exception as error:  # whatever ails the database, the next look may find it well
                 log.warning("no rounds now: %s", type(error).__name__)
-            finally:
                 connection.close()
-        self._end()
+        with contextlib.suppress(DatabaseError):
+            self._end()
+        connection.close()
+
+    def finish(self) -> None:
+        """Wait for what was begun; it finishes, or hands back, what it holds once `stop.asked` is set."""
+        doorbell.hear_here(None)
+        self._pool.shutdown(wait=True)
+
+    def note_task(self, name: str) -> None:
+        """A task came by the broker. One that was asked for by a mere ring says nothing of beat."""
+        if name == SWEEP:
+            self._swept_at = time.monotonic()
 
     def look(self) -> None:
         """Begin the rounds, go on with them, or end them. Raises DatabaseError."""
-        silent = time.monotonic() - self._heard_at
-        if silent <= settings.SWEEP_SECONDS * settings.SWEEP_EXPIRES_IN:
+        patience = float(settings.SWEEP_SECONDS * settings.SWEEP_EXPIRES_IN)
+        silent = time.monotonic() - self._swept_at
+        if silent > patience:
+            silent = _seconds_since_swept(default=silent)
+            self._swept_at = time.monotonic() - silent
+        if silent <= patience:
             self._end()
             return
-        if not self.is_on and silent <= _DEAF_SECONDS and _are_others_hearing():
-            return
         self._begin(silent)
-        if (now := time.monotonic()) >= self._report_at:
-            self._report_at = now + _REPORT_SECONDS
-            heartbeat.stamp(kind="rounds", name=f"rounds@{socket.gethostname()}:{os.getpid()}")
-        schedule: Mapping[str, Mapping[str, Any]] = settings.CELERY_BEAT_SCHEDULE
-        for entry in schedule.values():
-            task, seconds = entry["task"], float(entry["schedule"])
-            # What is due rarely was done lately, as likely as not.
-            if now >= self._due.setdefault(task, now + (seconds if seconds > _SOON_SECONDS else 0.0)):
-                self._due[task] = now + seconds
-                self._hear(task, {})
+        for task in _take_turns():
+            self._hear(task, {})
 
     def _begin(self, silent: float) -> None:
-        if self._pool is None:
-            log.warning("no doorbell was heard for %.0f s: this worker makes its rounds by itself", silent)
-            # Its threads are waited for at the process's end: what they hold is finished or handed back.
-            self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="rounds")
+        if not self.is_on:
+            log.warning("nobody has swept for %.0f s: this worker makes its rounds by itself", silent)
+            self.is_on = True
             doorbell.hear_here(self._hear)
+        if (now := time.monotonic()) >= self._report_at:
+            self._report_at = now + _REPORT_SECONDS
+            heartbeat.stamp(kind="rounds", name=_name())
 
     def _end(self) -> None:
-        if self._pool is not None:
-            log.info("doorbells are heard again, or the process ends: the rounds are over")
+        if self.is_on:
+            self.is_on = False
+            self._report_at = 0.0
             doorbell.hear_here(None)
-            self._pool.shutdown(wait=False)
-            self._pool = None
-            self._due.clear()
+            log.info("this worker ends its rounds")
+            heartbeat.leave(_name())
 
     def _hear(self, task: str, arguments: Mapping[str, Any]) -> None:
         """Do a task in a thread of the rounds; the same asked for again before it began is done once."""
@@ -105,15 +108,12 @@ class Rounds:
                 return
             self._waiting.add(bell)
         try:
-            if self._pool is not None:
-                self._pool.submit(self._do, bell)
-                return
-        except RuntimeError:  # the rounds ended just now, or there is no thread left
-            pass
-        with self._lock:
-            self._waiting.discard(bell)
+            self._pool.submit(self._do, bell)
+        except RuntimeError:  # the process ends, or has no thread left
+            with self._lock:
+                self._waiting.discard(bell)
 
-    def _do(self, bell: tuple[str, tuple[tuple[str, Any], ...]]) -> None:
+    def _do(self, bell: _Bell) -> None:
         with self._lock:
             self._waiting.discard(bell)
         if stop.asked.is_set():
@@ -128,14 +128,47 @@ class Rounds:
             connections.close_all()
 
 
-def _are_others_hearing() -> bool:
-    """Whether any worker finished what beat asked for lately, by the database's clock."""
+def _name() -> str:
+    return heartbeat.name_of("rounds")
+
+
+def _seconds_since_swept(*, default: float) -> float:
+    """Since any worker finished what beat asked for, by the database's clock."""
     with connection.cursor() as cursor:
-        cursor.execute(_HEARD, [settings.SWEEP_SECONDS * settings.SWEEP_EXPIRES_IN])
-        return cursor.fetchone() is not None
+        cursor.execute(_SWEPT, [SWEEP])
+        row = cursor.fetchone()
+    return default if row is None else float(row[0])
 
 
-_HEARD = """
-SELECT 1 FROM gosend_heartbeat
- WHERE name = 'messaging.sweep' AND at > clock_timestamp() - make_interval(secs => %s)
+def _take_turns() -> list[str]:
+    """What is due of all that beat would ask for, each for one worker of all that are on their rounds."""
+    schedule: Mapping[str, Mapping[str, Any]] = settings.CELERY_BEAT_SCHEDULE
+    tasks = [entry["task"] for entry in schedule.values()]
+    seconds = [float(entry["schedule"]) for entry in schedule.values()]
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE, [tasks, seconds])
+        taken = {name for (name,) in cursor.fetchall()}
+        if len(taken) < len(tasks):
+            cursor.execute(_MAKE, [tasks])
+    return [task for task in tasks if task in taken]
+
+
+os.register_at_fork(after_in_child=lambda: doorbell.hear_here(None))
+
+_SWEPT = """
+SELECT extract(epoch FROM clock_timestamp() - at)::float8 FROM gosend_heartbeat WHERE name = %s
+"""
+# A task's turn is a row beside the one that says when a worker did it for beat.
+_TAKE = """
+UPDATE gosend_heartbeat AS turn SET at = clock_timestamp()
+  FROM unnest(%s::text[], %s::float8[]) AS asked (task, seconds)
+ WHERE turn.name = 'turn ' || asked.task AND turn.at <= clock_timestamp() - make_interval(secs => seconds)
+   AND NOT EXISTS (SELECT 1 FROM gosend_heartbeat done WHERE done.name = asked.task
+                      AND done.at > clock_timestamp() - make_interval(secs => seconds))
+RETURNING asked.task
+"""
+_MAKE = """
+INSERT INTO gosend_heartbeat (name, kind, rss_bytes, at)
+SELECT 'turn ' || task, 'turn', 0, '-infinity' FROM unnest(%s::text[]) AS asked (task)
+ON CONFLICT (name) DO NOTHING
 """

@@ -197,7 +197,7 @@ def _says(name: str, level: int, words: str) -> logging.LogRecord:
 def test_what_a_library_repeats_is_printed_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr("gosend.lib.logs.time.monotonic", lambda: now)
-    sparse = logs.Sparse(of=["celery"], seconds=30)
+    sparse = logs.Sparse(of=["celery.beat", "celery.worker.consumer"], seconds=30)
 
     assert sparse.filter(_says("celery.beat", logging.ERROR, "Message Error: %s"))
     assert not sparse.filter(_says("celery.beat", logging.ERROR, "Message Error: %s"))
@@ -205,7 +205,9 @@ def test_what_a_library_repeats_is_printed_once_in_a_while(monkeypatch: pytest.M
     # Other words, other libraries and what is no complaint are not held back.
     assert sparse.filter(_says("celery.beat", logging.ERROR, "another"))
     assert all(sparse.filter(_says("messaging.tasks", logging.ERROR, "broke")) for _ in range(2))
-    assert all(sparse.filter(_says("celery.worker", logging.INFO, "connected")) for _ in range(2))
+    assert all(sparse.filter(_says("celery.beat", logging.INFO, "connected")) for _ in range(2))
+    # All tasks that break are told of in the same words of the library's.
+    assert all(sparse.filter(_says("celery.app.trace", logging.ERROR, "Task %(name)s")) for _ in range(2))
 
     now += 30
     later = _says("celery.beat", logging.ERROR, "Message Error: %s")

@@ -10,10 +10,12 @@ from django.db import connection
 from pytest_django import Settings
 
 from gosend.lib import doorbell, heartbeat, stop
+from gosend.lib import rounds as rounds_module
 from gosend.lib.rounds import Rounds
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+Silence = Callable[[Rounds, float], None]
 SWEEP, FORGET, DRAIN = "messaging.sweep", "messaging.forget", "messaging.drain"
 
 
@@ -57,85 +59,129 @@ def rounds(done: Done) -> Iterator[Rounds]:
     made = Rounds({SWEEP: sweep, DRAIN: drain, FORGET: lambda: done.note(FORGET)})
     yield made
     done.may_go_on.set()
-    made.note_heard()
-    made.look()
+    made.finish()
 
 
 @pytest.fixture
-def be_silent(monkeypatch: pytest.MonkeyPatch) -> Callable[[Rounds, float], None]:
+def be_silent(monkeypatch: pytest.MonkeyPatch) -> Silence:
     def be(rounds: Rounds, seconds: float) -> None:
-        monkeypatch.setattr(rounds, "_heard_at", time.monotonic() - seconds)
+        monkeypatch.setattr(rounds, "_swept_at", time.monotonic() - seconds)
 
     return be
 
 
-Silence = Callable[[Rounds, float], None]
+def _age(seconds: float) -> None:
+    """Let all that was noted be so much older."""
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE gosend_heartbeat SET at = at - make_interval(secs => %s)", [seconds])
 
 
-def test_who_hears_makes_no_rounds(rounds: Rounds, done: Done) -> None:
-    rounds.note_heard()
-    rounds.look()
+def _kinds() -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT DISTINCT kind FROM gosend_heartbeat ORDER BY kind")
+        return [kind for (kind,) in cursor.fetchall()]
+
+
+def test_where_beat_is_heard_nobody_makes_rounds(
+    rounds: Rounds, done: Done, be_silent: Silence, django_assert_num_queries: Any
+) -> None:
+    be_silent(rounds, 6)
+    rounds.note_task(SWEEP)
+    with django_assert_num_queries(0):
+        rounds.look()
 
     assert not rounds.is_on
     assert done.tasks == []
 
 
-def test_silence_is_no_news_while_other_workers_hear(rounds: Rounds, be_silent: Silence) -> None:
+def test_where_others_sweep_nobody_makes_rounds_and_asks_rarely(
+    rounds: Rounds, be_silent: Silence, django_assert_num_queries: Any
+) -> None:
     heartbeat.stamp(kind="sweep", name=SWEEP)
+    be_silent(rounds, 600)
+    with django_assert_num_queries(1):
+        rounds.look()
+        rounds.look()
 
-    be_silent(rounds, 20)
-    rounds.look()
     assert not rounds.is_on
 
-    be_silent(rounds, 61)
+
+def test_a_ring_of_somebody_elses_is_no_sweep(rounds: Rounds, be_silent: Silence) -> None:
+    be_silent(rounds, 6)
+    rounds.note_task(DRAIN)
     rounds.look()
+
     assert rounds.is_on
 
 
-def test_who_hears_nothing_does_what_beat_would_ask_for_and_what_that_rings_for(
+def test_where_nobody_sweeps_a_worker_does_what_beat_would_ask_for_and_what_that_rings_for(
     rounds: Rounds, done: Done, be_silent: Silence
 ) -> None:
-    heartbeat.stamp(kind="sweep", name=SWEEP)
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE gosend_heartbeat SET at = at - interval '6 seconds'")
-
+    for task in (SWEEP, FORGET):
+        heartbeat.stamp(kind="sweep", name=task)
+    _age(6)
     be_silent(rounds, 6)
-    rounds.look()
+    for _ in range(3):  # the first makes the turns
+        rounds.look()
 
     done.wait_for(SWEEP, f"{DRAIN} 7")  # and not what is due every ten minutes
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM gosend_heartbeat WHERE kind = 'rounds'")
-        assert cursor.fetchone() == (1,)
+    assert _kinds() == ["rounds", "sweep", "turn"]
 
-
-def test_the_same_is_waited_for_once(rounds: Rounds, done: Done, be_silent: Silence) -> None:
-    done.may_go_on.clear()
-    be_silent(rounds, 6)
+    _age(600)
     rounds.look()
-    for number_id in range(20):  # more than there are threads, so the last ones wait
-        rounds._hear(DRAIN, {"number_id": number_id % 10})
-    waiting = len(rounds._waiting)
+    done.wait_for(SWEEP, f"{DRAIN} 7", SWEEP, f"{DRAIN} 7", FORGET)
+
+
+def test_several_workers_take_turns(rounds: Rounds, done: Done, be_silent: Silence) -> None:
+    other = Rounds(rounds._tasks)
+    for one in (rounds, other, rounds, other):
+        be_silent(one, 6)
+        one.look()
+    other.finish()
+
+    done.wait_for(SWEEP, FORGET, f"{DRAIN} 7")  # each once
+
+
+def test_the_same_is_waited_for_once(rounds: Rounds, done: Done) -> None:
+    done.may_go_on.clear()
+    for number_id in range(rounds_module._THREADS):
+        rounds._hear(DRAIN, {"number_id": number_id})  # all threads are busy now
+    busy = [f"{DRAIN} {number_id}" for number_id in range(rounds_module._THREADS)]
+    done.wait_for(*busy)
+    for _ in range(20):
+        rounds._hear(DRAIN, {"number_id": 99})
     done.may_go_on.set()
 
-    deadline = time.monotonic() + 20
-    while rounds._waiting:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    assert waiting <= 10
+    done.wait_for(*busy, f"{DRAIN} 99")
 
 
-def test_what_is_heard_again_ends_the_rounds(rounds: Rounds, done: Done, be_silent: Silence) -> None:
+def test_where_somebody_sweeps_again_the_rounds_end(
+    rounds: Rounds, done: Done, be_silent: Silence, settings: Settings
+) -> None:
+    settings.CELERY_BEAT_SCHEDULE = {SWEEP: settings.CELERY_BEAT_SCHEDULE[SWEEP]}
     be_silent(rounds, 6)
-    rounds.look()
+    for _ in range(2):
+        rounds.look()
     done.wait_for(SWEEP, f"{DRAIN} 7")
 
-    rounds.note_heard()
+    rounds.note_task(SWEEP)
     rounds.look()
     doorbell.ring(DRAIN, number_id=8)  # to the tests' queue, which nobody reads
 
     assert not rounds.is_on
+    assert "rounds" not in _kinds()
     time.sleep(0.2)
     assert len(done.tasks) == 2
+
+
+def test_what_is_rung_for_while_the_process_ends_is_left_to_the_next_sweep(
+    rounds: Rounds, done: Done
+) -> None:
+    rounds.finish()
+    rounds._hear(DRAIN, {"number_id": 8})
+
+    assert done.tasks == []
+    assert not rounds._waiting
 
 
 def test_a_task_that_breaks_stops_no_other(
@@ -145,8 +191,10 @@ def test_a_task_that_breaks_stops_no_other(
     schedule = {"missing.task": {"task": "missing.task", "schedule": 1}, **schedule}
     settings.CELERY_BEAT_SCHEDULE = schedule
 
+    settings.CELERY_BEAT_SCHEDULE.pop(FORGET)
     be_silent(rounds, 6)
-    rounds.look()
+    for _ in range(2):
+        rounds.look()
 
     done.wait_for(SWEEP, f"{DRAIN} 7")
 
@@ -157,7 +205,8 @@ def test_a_process_that_ends_begins_nothing(
     monkeypatch.setattr(stop, "asked", threading.Event())
     stop.asked.set()
     be_silent(rounds, 6)
-    rounds.look()
+    for _ in range(2):
+        rounds.look()
     time.sleep(0.2)
     assert done.tasks == []
 

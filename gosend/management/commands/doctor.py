@@ -52,7 +52,7 @@ def _all(*, at: running.Address, asks_meta: bool) -> Iterator[Finding]:
         partial(machine.public_address, at),
         work.processes,
         work.beat,
-        work.doorbells,
+        work.rounds,
         work.clocks,
         work.piles,
         meta.apps,
