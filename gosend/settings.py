@@ -51,7 +51,8 @@ SECRET_KEY = env_secret("SECRET_KEY") or _local.get("secret_key", "")
 # Key ring for tokens and secrets at rest: "id:base64-of-32-bytes", newest first.
 ENCRYPTION_KEYS = env_secret("ENCRYPTION_KEYS") or _local.get("encryption_keys", "")
 # The address under which clients and Meta reach this installation.
-PUBLIC_URL = env("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
+# Without it the address of `make run` on this machine; make tells its PORT.
+PUBLIC_URL = (env("PUBLIC_URL") or f"http://127.0.0.1:{env('PORT', '8000')}").rstrip("/")
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS")
 

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +19,8 @@ import requests
 import yaml
 from django.conf import settings
 from django.db import connection
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 WAIT_SECONDS = 30
@@ -195,6 +198,8 @@ importlib.import_module("{module}")
 import django
 django.setup()
 from django.db import connection
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 with connection.cursor() as cursor:
     cursor.execute("SHOW statement_timeout")
     print(cursor.fetchone()[0])
@@ -206,3 +211,51 @@ with connection.cursor() as cursor:
     )
 
     assert told.stdout.strip() == limit
+
+
+def test_what_the_service_needs_is_pinned_with_all_that_it_brings() -> None:
+    """A developer's machine has more, so what is missing would show only where the service is installed."""
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    pinned = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    names = {canonicalize_name(one.name) for one in pinned}
+
+    missing = []
+    for one in pinned:
+        for text in metadata.requires(one.name) or []:
+            needed = Requirement(text)
+            extras = [*one.extras, ""]
+            is_needed = needed.marker is None or any(needed.marker.evaluate({"extra": it}) for it in extras)
+            if is_needed and canonicalize_name(needed.name) not in names:
+                missing.append(f"{one.name} needs {needed.name}")
+    assert missing == []
+
+
+def test_web_and_worker_come_up_with_what_is_pinned_alone() -> None:
+    pinned = (ROOT / "requirements.txt").read_text().splitlines()
+    names = [canonicalize_name(Requirement(line).name) for line in pinned if line and line[0] != "#"]
+    importing = f"""
+import importlib, sys
+from importlib.metadata import packages_distributions
+owners = packages_distributions()
+allowed = set({names!r})
+
+class OnlyPinned:
+    def find_spec(self, name, path=None, target=None):
+        of = {{owner.lower().replace("_", "-").replace(".", "-") for owner in owners.get(name, [])}}
+        if of and not of & allowed:
+            raise ModuleNotFoundError(f"{{name}} is not pinned for the service", name=name)
+
+sys.meta_path.insert(0, OnlyPinned())
+for module in ("gosend.wsgi", "gosend.celery", "kombu.transport.redis", "celery.concurrency.thread"):
+    importlib.import_module(module)
+from django.core.management import call_command
+call_command("check")
+"""
+    asked = {"DJANGO_SETTINGS_MODULE": "gosend.settings", "REDIS_URL": "redis://127.0.0.1:1/0"}
+    asked |= {"SECRET_KEY": settings.SECRET_KEY, "ENCRYPTION_KEYS": settings.ENCRYPTION_KEYS}
+    done = subprocess.run(
+        [sys.executable, "-c", importing], cwd=ROOT, env=os.environ | asked, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr

@@ -79,7 +79,7 @@ def broker() -> Iterator[Finding]:
         yield ill("redis", says, "Raise maxmemory, or empty it (FLUSHDB): all of ours is made anew.")
         return
     except redis.RedisError as error:
-        cure = "Start Redis, and check REDIS_URL. Until then messages go out by the sweep, a little later."
+        cure = "Start Redis, and check REDIS_URL. Until then workers look by themselves, a little later."
         yield ill("redis", f"Redis cannot be reached: {type(error).__name__}", cure)
         return
     finally:

@@ -48,7 +48,8 @@ def beat() -> Iterator[Finding]:
             overdue.append(name)
     if overdue:
         cure = (
-            "Start beat: make worker runs one; elsewhere exactly one celery -A gosend beat. See clocks too."
+            "Where Redis fails, this follows from it, and nothing need be started. Else start beat:"
+            " make worker runs one; elsewhere exactly one celery -A gosend beat. See clocks too."
         )
         yield ill("beat", f"Not swept lately: {', '.join(sorted(overdue))}.", cure)
     else:

@@ -1,0 +1,22 @@
+"""manage.py reset_second_factor"""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from accounts import second_factor
+from accounts.models import User
+
+
+class Command(BaseCommand):
+    help = "Forget a person's second factor and end their sessions, where no operator is left who could."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("username")
+
+    def handle(self, *, username: str, **_options: Any) -> None:
+        person = User.objects.filter(username=username).first()
+        if person is None:
+            raise CommandError(f"There is nobody called {username}.")
+        second_factor.reset(person)
+        self.stdout.write(f"{username} begins again with the password, and scans a new QR code.")
