@@ -161,7 +161,7 @@ def _heartbeats() -> list[Gauge]:
         for name, kind, age, rss in cursor.fetchall():
             if kind == "sweep":
                 sweeps.put(max(0.0, age), name)
-            elif kind != "turn" and age < health.PROCESS_SECONDS:
+            elif age < health.PROCESS_SECONDS:
                 seen.setdefault(kind, []).append(rss)
     for kind, sizes in seen.items():
         processes.put(len(sizes), kind)
@@ -172,5 +172,5 @@ def _heartbeats() -> list[Gauge]:
 
 _SEEN = """
 SELECT name, kind, extract(epoch FROM clock_timestamp() - at)::float8, rss_bytes FROM gosend_heartbeat
- ORDER BY name LIMIT 1000
+ WHERE kind <> 'turn' ORDER BY name LIMIT 1000
 """

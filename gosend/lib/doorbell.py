@@ -37,8 +37,8 @@ _SLOW_SECONDS = 0.25
 _SLOW_TIMES = 5.0
 # Seconds within which a process rings one bell once: at once, and again at the end if asked meanwhile.
 _INTERVAL_SECONDS = 0.1
-# A ring costs its process half a millisecond, and whoever hears it more. A process that rings more often
-# than once in so many seconds rings each bell less often, though at least once in the longest interval.
+# A ring costs its process a tenth of a millisecond, and whoever hears it more. A process that rings more
+# often than once in so many seconds rings each bell less often, though at least once in the longest interval.
 _COST_SECONDS = 0.04
 # Bells that are due within so many seconds of the first ring with it.
 _TOGETHER_SECONDS = 0.03
@@ -233,7 +233,8 @@ def _put(app: Celery, broker: _Broker, producer: Any, bells: Sequence[_Bell]) ->
         app.send_task(
             bell.task, kwargs=arguments, producer=producer, retry=False, ignore_result=True, expires=_EXPIRES
         )
-        if (found := getattr(producer.channel, "pattern", None)) is not None:  # not over files
+        found = getattr(producer.channel, "pattern", None)  # none over files
+        if found is not None and found.message["headers"]["task"] == bell.task:
             broker.patterns[bell.task] = found, now + _PATTERN_SECONDS
     if alike:
         redis_broker.put(producer.channel, alike, expires=_EXPIRES)

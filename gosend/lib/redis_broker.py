@@ -1,4 +1,5 @@
-"""Celery's Redis transport, with one manner of its own: a Redis that dies ends no worker.
+"""Celery's Redis transport, with two manners of its own: a Redis that dies ends no worker, and what is rung
+often is written once.
 
 The library gives unacknowledged messages back when it closes a channel. Where the connection was given up
 just before, it reads the address of a connection that is no more, and the worker ends over it (kombu 5.7).
@@ -33,6 +34,7 @@ class Pattern:
         headers = self.message["headers"] | {
             "id": task_id,
             "root_id": task_id,
+            "parent_id": None,
             "expires": (datetime.now(UTC) + timedelta(seconds=expires)).isoformat(),
             "kwargsrepr": repr(dict(arguments)),
         }
@@ -78,5 +80,3 @@ class Channel(redis.Channel):
 
 class Transport(redis.Transport):
     Channel = Channel
-    # Whatever else the library looks for on a connection that is no more.
-    connection_errors = (*redis.Transport.connection_errors, AttributeError)

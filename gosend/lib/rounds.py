@@ -55,14 +55,17 @@ class Rounds:
             except Exception as error:  # whatever ails the database, the next look may find it well
                 log.warning("no rounds now: %s", type(error).__name__)
                 connection.close()
+            if not self.is_on:
+                connection.close()
         with contextlib.suppress(DatabaseError):
             self._end()
         connection.close()
 
     def finish(self) -> None:
-        """Wait for what was begun; it finishes, or hands back, what it holds once `stop.asked` is set."""
+        """Wait for what was begun, which finishes, or hands back, what it holds; begin nothing more."""
+        stop.asked.set()  # Celery's signal handlers did, but no other way of ending does
         doorbell.hear_here(None)
-        self._pool.shutdown(wait=True)
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
     def note_task(self, name: str) -> None:
         """A task came by the broker. One that was asked for by a mere ring says nothing of beat."""
@@ -86,6 +89,7 @@ class Rounds:
     def _begin(self, silent: float) -> None:
         if not self.is_on:
             log.warning("nobody has swept for %.0f s: this worker makes its rounds by itself", silent)
+            _make_turns()
             self.is_on = True
             doorbell.hear_here(self._hear)
         if (now := time.monotonic()) >= self._report_at:
@@ -137,7 +141,14 @@ def _seconds_since_swept(*, default: float) -> float:
     with connection.cursor() as cursor:
         cursor.execute(_SWEPT, [SWEEP])
         row = cursor.fetchone()
-    return default if row is None else float(row[0])
+    # In the future where that clock was set back, which says nothing.
+    return default if row is None or row[0] < 0 else float(row[0])
+
+
+def _make_turns() -> None:
+    """A task's turn is a row beside the one that says when a worker did it for beat."""
+    with connection.cursor() as cursor:
+        cursor.execute(_MAKE, [[entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()]])
 
 
 def _take_turns() -> list[str]:
@@ -148,8 +159,6 @@ def _take_turns() -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(_TAKE, [tasks, seconds])
         taken = {name for (name,) in cursor.fetchall()}
-        if len(taken) < len(tasks):
-            cursor.execute(_MAKE, [tasks])
     return [task for task in tasks if task in taken]
 
 
@@ -158,17 +167,24 @@ os.register_at_fork(after_in_child=lambda: doorbell.hear_here(None))
 _SWEPT = """
 SELECT extract(epoch FROM clock_timestamp() - at)::float8 FROM gosend_heartbeat WHERE name = %s
 """
-# A task's turn is a row beside the one that says when a worker did it for beat.
+# What lies in the future was noted before the clock was set back.
 _TAKE = """
-UPDATE gosend_heartbeat AS turn SET at = clock_timestamp()
-  FROM unnest(%s::text[], %s::float8[]) AS asked (task, seconds)
- WHERE turn.name = 'turn ' || asked.task AND turn.at <= clock_timestamp() - make_interval(secs => seconds)
-   AND NOT EXISTS (SELECT 1 FROM gosend_heartbeat done WHERE done.name = asked.task
-                      AND done.at > clock_timestamp() - make_interval(secs => seconds))
-RETURNING asked.task
+WITH due AS (
+    SELECT turn.name, asked.task
+      FROM unnest(%s::text[], %s::float8[]) AS asked (task, seconds)
+      JOIN gosend_heartbeat turn ON turn.name = 'turn ' || asked.task
+     WHERE turn.at NOT BETWEEN clock_timestamp() - make_interval(secs => seconds) AND clock_timestamp()
+       AND NOT EXISTS (
+           SELECT 1 FROM gosend_heartbeat done
+            WHERE done.name = asked.task
+              AND done.at BETWEEN clock_timestamp() - make_interval(secs => seconds) AND clock_timestamp())
+     ORDER BY turn.name FOR UPDATE OF turn SKIP LOCKED
+)
+UPDATE gosend_heartbeat AS turn SET at = clock_timestamp() FROM due WHERE turn.name = due.name
+RETURNING due.task
 """
 _MAKE = """
 INSERT INTO gosend_heartbeat (name, kind, rss_bytes, at)
-SELECT 'turn ' || task, 'turn', 0, '-infinity' FROM unnest(%s::text[]) AS asked (task)
+SELECT 'turn ' || task, 'turn', 0, 'epoch' FROM unnest(%s::text[]) AS asked (task) ORDER BY 1
 ON CONFLICT (name) DO NOTHING
 """

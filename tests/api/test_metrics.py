@@ -13,7 +13,7 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
-from gosend.lib import heartbeat, metrics
+from gosend.lib import heartbeat, metrics, rounds
 from messaging import deliver
 from messaging.models import Dispatch
 from tests import factories
@@ -116,6 +116,16 @@ def test_processes_and_sweeps_are_told() -> None:
     assert seen["gosend_processes", (("kind", "web"),)] == 0
     assert seen["gosend_resident_memory_bytes", (("kind", "worker"),)] > 1_000_000
     assert 0 <= seen["gosend_sweep_age_seconds", (("sweep", "messaging.sweep"),)] < 10
+
+
+def test_workers_on_their_rounds_are_told_and_their_turns_are_not() -> None:
+    rounds._make_turns()
+    heartbeat.stamp(kind="rounds", name="rounds@here:1")
+
+    seen = told()
+
+    assert seen["gosend_processes", (("kind", "rounds"),)] == 1
+    assert not any("turn" in str(labels) for _, labels in seen)
 
 
 def test_redis_is_told_when_there_is_one(settings: Settings) -> None:

@@ -16,7 +16,8 @@ def _words(sql: Callable[[str], list[tuple[Any, ...]]]) -> str:
             GROUP BY state ORDER BY state"""
     )
     seen = sql(
-        "SELECT name, round(extract(epoch FROM clock_timestamp() - at)) FROM gosend_heartbeat ORDER BY at"
+        """SELECT name, round(extract(epoch FROM clock_timestamp() - at)) FROM gosend_heartbeat
+            WHERE kind <> 'turn' ORDER BY at"""
     )
     held = sql("SELECT count(*) FROM accounts_phonenumber WHERE held_until > now()")[0][0]
     return (

@@ -1,20 +1,25 @@
 """A channel whose connection was given up closes without a word, and one in use gives back what it held."""
 
 import json
+import os
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 import redis
+from celery import Celery
 from django.conf import settings
 from kombu import Connection
 
 from gosend.celery import app
+from gosend.lib import doorbell
 from gosend.lib.redis_broker import Channel, Transport, put
 
 pytestmark = pytest.mark.skipif(not settings.REDIS_URL, reason="needs Redis")
-QUEUE = "gosend-test-bells"
+# One for each process of a test run.
+QUEUE = f"gosend-test-bells-{os.getpid()}"
 _IDS = (
     ("headers", "id"),
     ("headers", "root_id"),
@@ -27,11 +32,11 @@ _IDS = (
 def server() -> Iterator[redis.Redis]:
     with redis.Redis.from_url(settings.REDIS_URL) as found:
         yield found
-        found.delete(QUEUE)
+        found.delete(QUEUE, f"_kombu.binding.{QUEUE}")
 
 
 @pytest.fixture
-def held() -> Iterator[Channel]:
+def held(server: redis.Redis) -> Iterator[Channel]:
     """A channel that took a doorbell and has not acknowledged it."""
     with Connection(settings.REDIS_URL, transport=Transport) as connection:
         with connection.SimpleQueue(QUEUE) as queue:
@@ -56,11 +61,13 @@ def test_what_was_held_is_given_back(held: Channel, server: redis.Redis) -> None
 
 
 def test_a_connection_that_was_given_up_is_no_reason_to_end(held: Channel) -> None:
-    held.connection.client = None
+    transport, client = held.connection, held.connection.client
+    transport.client = None
 
     held.close()
 
     assert held.closed
+    transport.client = client
 
 
 def _put(connection: Connection, number_id: int) -> Channel:
@@ -120,3 +127,27 @@ def test_a_worker_reads_it(server: redis.Redis) -> None:
     assert message is not None
     assert message.decode()[:2] == [[], {"number_id": 8}]
     assert message.headers["task"] == "messaging.drain"
+
+
+def test_bells_of_several_tasks_and_numbers_are_all_rung(
+    server: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = Celery("mine", broker=settings.REDIS_URL, set_as_current=False)
+    theirs = Celery("theirs", broker=settings.REDIS_URL, set_as_current=False)
+    for one in (mine, theirs):
+        one.conf.update(task_default_queue=QUEUE, task_publish_retry=False)
+    bells = [
+        doorbell._Bell(task, (("number_id", number_id),))
+        for number_id in (7, 8)
+        for task in ("messaging.drain", "templates_app.sync")
+    ]
+    for one in (mine, theirs, mine):
+        doorbell._send(one, *bells)
+    monkeypatch.setattr(doorbell, "_PATTERN_SECONDS", -1.0)  # each is the library's own from now on
+    doorbell._send(theirs, *bells)
+    heard = [json.loads(raw)["headers"] for raw in server.lrange(QUEUE, 0, -1)]
+
+    told = Counter((one["task"], one["kwargsrepr"]) for one in heard)
+    assert told == {(bell.task, f"{{'number_id': {dict(bell.arguments)['number_id']}}}"): 4 for bell in bells}
+    for one in (mine, theirs):
+        one.close()

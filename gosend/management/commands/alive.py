@@ -14,6 +14,8 @@ class Command(BaseCommand):
         " that asks no broker, for a worker goes on without one."
     )
 
+    requires_system_checks = ()  # it is asked every minute
+
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("kind", choices=("web", "worker", "beat"))
 
