@@ -73,7 +73,8 @@ class Channel(redis.Channel):
         self.pattern = Pattern(list_key, message)
 
     def close(self) -> None:
-        if self.connection.client is None:
+        transport = self.connection  # none where it is closed once more
+        if transport is None or transport.client is None:
             self.do_restore = False  # there is nobody to give back to
         super().close()
 
