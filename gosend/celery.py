@@ -63,7 +63,6 @@ def make_rounds(sender: Any, **_: Any) -> None:
         return
     heartbeat.start("worker")
     rounds = Rounds(app.tasks)
-    signals.task_received.connect(lambda request, **_: rounds.note_task(request.name), weak=False)
     signals.worker_shutdown.connect(lambda **_: rounds.finish(), weak=False)
     threading.Thread(target=rounds.run, name="rounds", daemon=True).start()
 

@@ -23,8 +23,8 @@ from gosend.lib import doorbell, heartbeat, stop
 
 log = logging.getLogger(__name__)
 
-# What beat asks for most often: once it is done, somebody sweeps.
-SWEEP = "messaging.sweep"
+# What beat asks for at least as often shows within minutes whether anybody sweeps.
+_OFTEN_SECONDS = 60.0
 # Threads for what a worker on its rounds is rung for: drains, webhooks and callbacks take a dozen at most.
 _THREADS = 16
 # Seconds between two reports that this worker is on its rounds.
@@ -42,8 +42,8 @@ class Rounds:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="rounds")
         self._lock = threading.Lock()
         self._waiting: set[_Bell] = set()
-        # By this process's clock; by the database's it is asked again.
-        self._swept_at = time.monotonic()
+        # A process that starts has heard nothing yet.
+        self._ask_at = time.monotonic() + _patience()
         self._report_at = 0.0
         self.is_on = False
 
@@ -67,28 +67,22 @@ class Rounds:
         doorbell.hear_here(None)
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def note_task(self, name: str) -> None:
-        """A task came by the broker. One that was asked for by a mere ring says nothing of beat."""
-        if name == SWEEP:
-            self._swept_at = time.monotonic()
-
     def look(self) -> None:
         """Begin the rounds, go on with them, or end them. Raises DatabaseError."""
-        patience = float(settings.SWEEP_SECONDS * settings.SWEEP_EXPIRES_IN)
-        silent = time.monotonic() - self._swept_at
-        if silent > patience:
-            silent = _seconds_since_swept(default=silent)
-            self._swept_at = time.monotonic() - silent
-        if silent <= patience:
+        if time.monotonic() < self._ask_at:
+            return
+        task = _overdue()
+        if task is None:
+            self._ask_at = time.monotonic() + _patience()
             self._end()
             return
-        self._begin(silent)
-        for task in _take_turns():
-            self._hear(task, {})
+        self._begin(task)
+        for due in _take_turns():
+            self._hear(due, {})
 
-    def _begin(self, silent: float) -> None:
+    def _begin(self, task: str) -> None:
         if not self.is_on:
-            log.warning("nobody has swept for %.0f s: this worker makes its rounds by itself", silent)
+            log.warning("nobody does %s for beat: this worker makes its rounds by itself", task)
             _make_turns()
             self.is_on = True
             doorbell.hear_here(self._hear)
@@ -136,13 +130,26 @@ def _name() -> str:
     return heartbeat.name_of("rounds")
 
 
-def _seconds_since_swept(*, default: float) -> float:
-    """Since any worker finished what beat asked for, by the database's clock."""
+def _patience() -> float:
+    return float(settings.SWEEP_SECONDS * settings.SWEEP_EXPIRES_IN)
+
+
+def _overdue() -> str | None:
+    """What beat asks for often and no worker finished for so many times as long, by the database's clock.
+
+    Some of it may be done all the same: where most workers' clocks are ahead they drop what they hear, and
+    who is right hears the rest.
+    """
+    schedule: Mapping[str, Mapping[str, Any]] = settings.CELERY_BEAT_SCHEDULE
+    asked = [(entry["task"], float(entry["schedule"])) for entry in schedule.values()]
+    often = [(task, seconds) for task, seconds in asked if seconds <= _OFTEN_SECONDS]
     with connection.cursor() as cursor:
-        cursor.execute(_SWEPT, [SWEEP])
+        cursor.execute(
+            _OVERDUE,
+            [[task for task, _ in often], [seconds for _, seconds in often], settings.SWEEP_EXPIRES_IN],
+        )
         row = cursor.fetchone()
-    # In the future where that clock was set back, which says nothing.
-    return default if row is None or row[0] < 0 else float(row[0])
+    return None if row is None else str(row[0])
 
 
 def _make_turns() -> None:
@@ -164,8 +171,17 @@ def _take_turns() -> list[str]:
 
 os.register_at_fork(after_in_child=lambda: doorbell.hear_here(None))
 
-_SWEPT = """
-SELECT extract(epoch FROM clock_timestamp() - at)::float8 FROM gosend_heartbeat WHERE name = %s
+# What was never done is not due for the first time yet, where others were.
+_OVERDUE = """
+WITH seen AS (
+    SELECT asked.task, asked.seconds, done.at
+      FROM unnest(%s::text[], %s::float8[]) AS asked (task, seconds)
+      LEFT JOIN gosend_heartbeat done ON done.name = asked.task
+)
+SELECT task FROM seen
+ WHERE at NOT BETWEEN clock_timestamp() - make_interval(secs => seconds * %s) AND clock_timestamp()
+    OR NOT EXISTS (SELECT 1 FROM seen WHERE at IS NOT NULL)
+ ORDER BY seconds, task LIMIT 1
 """
 # What lies in the future was noted before the clock was set back.
 _TAKE = """

@@ -67,7 +67,7 @@ def rounds(done: Done, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rounds]:
 @pytest.fixture
 def be_silent(monkeypatch: pytest.MonkeyPatch) -> Silence:
     def be(rounds: Rounds, seconds: float) -> None:
-        monkeypatch.setattr(rounds, "_swept_at", time.monotonic() - seconds)
+        monkeypatch.setattr(rounds, "_ask_at", time.monotonic() + 5 - seconds)
 
     return be
 
@@ -84,11 +84,9 @@ def _kinds() -> list[str]:
         return [kind for (kind,) in cursor.fetchall()]
 
 
-def test_where_beat_is_heard_nobody_makes_rounds(
-    rounds: Rounds, done: Done, be_silent: Silence, django_assert_num_queries: Any
+def test_a_worker_that_starts_waits_a_moment(
+    rounds: Rounds, done: Done, django_assert_num_queries: Any
 ) -> None:
-    be_silent(rounds, 6)
-    rounds.note_task(SWEEP)
     with django_assert_num_queries(0):
         rounds.look()
 
@@ -108,9 +106,14 @@ def test_where_others_sweep_nobody_makes_rounds_and_asks_rarely(
     assert not rounds.is_on
 
 
-def test_a_ring_of_somebody_elses_is_no_sweep(rounds: Rounds, be_silent: Silence) -> None:
+def test_one_task_that_nobody_does_is_enough(
+    rounds: Rounds, done: Done, be_silent: Silence, settings: Settings
+) -> None:
+    settings.CELERY_BEAT_SCHEDULE[DRAIN] = {"task": DRAIN, "schedule": 1}
+    heartbeat.stamp(kind="sweep", name=DRAIN)
+    _age(6)
+    heartbeat.stamp(kind="sweep", name=SWEEP)
     be_silent(rounds, 6)
-    rounds.note_task(DRAIN)
     rounds.look()
 
     assert rounds.is_on
@@ -121,8 +124,8 @@ def test_where_nobody_sweeps_a_worker_does_what_beat_would_ask_for_and_what_that
 ) -> None:
     for task in (SWEEP, FORGET):
         heartbeat.stamp(kind="sweep", name=task)
-    _age(61)
-    be_silent(rounds, 61)
+    _age(301)
+    be_silent(rounds, 301)
     for _ in range(2):
         rounds.look()
 
@@ -201,7 +204,7 @@ def test_where_somebody_sweeps_again_the_rounds_end(
     rounds.look()
     done.wait_for(SWEEP, f"{DRAIN} 7")
 
-    rounds.note_task(SWEEP)
+    heartbeat.stamp(kind="sweep", name=SWEEP)
     rounds.look()
     doorbell.ring(DRAIN, number_id=8)  # to the tests' queue, which nobody reads
 
