@@ -42,8 +42,8 @@ class Rounds:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="rounds")
         self._lock = threading.Lock()
         self._waiting: set[_Bell] = set()
-        # A process that starts has heard nothing yet.
-        self._ask_at = time.monotonic() + _patience()
+        # Workers that start together with beat have heard nothing of it yet.
+        self._ask_at = time.monotonic() + settings.SWEEP_SECONDS * settings.SWEEP_EXPIRES_IN
         self._report_at = 0.0
         self.is_on = False
 
@@ -54,8 +54,6 @@ class Rounds:
                 self.look()
             except Exception as error:  # whatever ails the database, the next look may find it well
                 log.warning("no rounds now: %s", type(error).__name__)
-                connection.close()
-            if not self.is_on:
                 connection.close()
         with contextlib.suppress(DatabaseError):
             self._end()
@@ -73,7 +71,6 @@ class Rounds:
             return
         task = _overdue()
         if task is None:
-            self._ask_at = time.monotonic() + _patience()
             self._end()
             return
         self._begin(task)
@@ -128,10 +125,6 @@ class Rounds:
 
 def _name() -> str:
     return heartbeat.name_of("rounds")
-
-
-def _patience() -> float:
-    return float(settings.SWEEP_SECONDS * settings.SWEEP_EXPIRES_IN)
 
 
 def _overdue() -> str | None:

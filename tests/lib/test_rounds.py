@@ -94,13 +94,12 @@ def test_a_worker_that_starts_waits_a_moment(
     assert done.tasks == []
 
 
-def test_where_others_sweep_nobody_makes_rounds_and_asks_rarely(
+def test_where_others_sweep_nobody_makes_rounds_and_a_look_is_one_query(
     rounds: Rounds, be_silent: Silence, django_assert_num_queries: Any
 ) -> None:
     heartbeat.stamp(kind="sweep", name=SWEEP)
     be_silent(rounds, 600)
     with django_assert_num_queries(1):
-        rounds.look()
         rounds.look()
 
     assert not rounds.is_on
