@@ -1,6 +1,7 @@
 """Settings that would hurt, each with the cure."""
 
 import ipaddress
+import math
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -118,13 +119,14 @@ def check_reach(app_configs: Sequence[Any] | None, **_: Any) -> list[checks.Chec
 
 @checks.register
 def check_times(app_configs: Sequence[Any] | None, **_: Any) -> list[checks.CheckMessage]:
-    longest = max(settings.META_TIMEOUT_SECONDS, settings.WEBHOOK_TIMEOUT_SECONDS)
-    if longest < settings.CLAIM_LEASE_SECONDS and settings.SWEEP_SECONDS > 0:
+    # A call to Meta may begin some time after the claim was renewed for it, and must end before it does.
+    least = max(math.ceil(1.25 * settings.META_TIMEOUT_SECONDS), 1 + settings.WEBHOOK_TIMEOUT_SECONDS)
+    if least <= settings.CLAIM_LEASE_SECONDS and settings.SWEEP_SECONDS > 0:
         return []
     return [
         checks.Error(
             "A claim would run out during the call that it covers, or nothing would be swept.",
-            hint=f"Set CLAIM_LEASE_SECONDS above {longest} and SWEEP_SECONDS above 0.",
+            hint=f"Set CLAIM_LEASE_SECONDS to {least} or more, and SWEEP_SECONDS above 0.",
             id="gosend.E009",
         )
     ]

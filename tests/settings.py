@@ -2,13 +2,22 @@
 
 import ipaddress
 import os
+import sys
 import tempfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 os.environ.setdefault("SECRET_KEY", "only-for-tests-only-for-tests-only-for-tests-0123456789")
 os.environ.setdefault("ENCRYPTION_KEYS", "test:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
 
-from gosend.settings import *  # noqa: F403
+worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+if worker and os.environ.get("REDIS_URL") and "pytest" in sys.modules:  # what a test starts inherits it
+    # Rows of different tests have the same ids, for each worker has its own database; limits go by ids.
+    url = urlsplit(os.environ["REDIS_URL"])
+    place = 1 + (int(url.path.strip("/") or 0) + int(worker)) % 15  # Redis has sixteen; the first is not ours
+    os.environ["REDIS_URL"] = url._replace(path=f"/{place}").geturl()
+
+from gosend.settings import *  # noqa: E402, F403 -- it reads what was set above
 
 TRUSTED_NETWORKS = [ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")]
 # Counts are brought by the tests that ask for them.

@@ -45,7 +45,9 @@ def test_the_test_installation_is_sound() -> None:
         ({"TRUSTED_NETWORKS": [ipaddress.ip_network("0.0.0.0/0")]}, ["gosend.E008"]),
         ({"TRUSTED_NETWORKS": [ipaddress.ip_network("8.8.8.0/24")]}, ["gosend.E008"]),
         ({"TRUSTED_NETWORKS": [ipaddress.ip_network("10.0.0.0/8")]}, []),
-        ({"CLAIM_LEASE_SECONDS": 30}, ["gosend.E009"]),
+        ({"CLAIM_LEASE_SECONDS": 37}, ["gosend.E009"]),
+        ({"CLAIM_LEASE_SECONDS": 38}, []),
+        ({"WEBHOOK_TIMEOUT_SECONDS": 45}, ["gosend.E009"]),
         ({"SWEEP_SECONDS": 0}, ["gosend.E009"]),
     ],
 )

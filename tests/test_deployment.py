@@ -3,17 +3,19 @@
 # ruff: noqa: S603 -- the commands are those of docker-compose.yml
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 import requests
 import yaml
@@ -81,12 +83,18 @@ def running(
             stdout=output,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
         try:
             yield process
         finally:
             process.terminate()
-            process.wait(WAIT_SECONDS)
+            try:
+                process.wait(WAIT_SECONDS)
+            finally:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)  # with what it may have left behind
+                process.wait()
 
 
 def wait_for(condition: Any, process: subprocess.Popen[str], var_dir: Path) -> None:
@@ -122,6 +130,42 @@ def test_web_answers_its_health_check_and_stops_when_told(tmp_path: Path) -> Non
         assert answer(url, "elsewhere.example.com") == 400
 
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("is_group", "number", "said"),
+    [
+        pytest.param(False, signal.SIGTERM, "Spawning worker-2", id="terminated-while-it-starts"),
+        pytest.param(True, signal.SIGINT, "Started worker-2", id="interrupted-by-its-terminal"),
+    ],
+)
+def test_web_told_to_stop_does_not_wait_to_be_killed(
+    is_group: bool, number: signal.Signals, said: str, tmp_path: Path
+) -> None:
+    var_dir = tmp_path / "web"
+    command = service("web")["command"]
+    kill_seconds = int(command[command.index("--workers-kill-timeout") + 1])
+
+    with running("web", var_dir, port=free_port()) as process:
+        wait_for(lambda: said in (var_dir / "output").read_text(), process, var_dir)
+        time.sleep(0.2)  # longer than a fork takes, shorter than the application takes to load
+        if is_group:
+            assert all(_leaves_interrupts_to_its_parent(worker) for worker in _children(process))
+        told = time.monotonic()
+        (os.killpg if is_group else os.kill)(process.pid, number)
+        assert process.wait(kill_seconds + WAIT_SECONDS) == 0
+        assert time.monotonic() - told < kill_seconds / 2
+
+
+def _children(process: subprocess.Popen[str]) -> list[int]:
+    found = psutil.Process(process.pid).children()
+    assert found
+    return [child.pid for child in found]
+
+
+def _leaves_interrupts_to_its_parent(pid: int) -> bool:
+    [blocked] = re.findall(r"^SigBlk:\s(\w+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return bool(int(blocked, 16) & 1 << signal.SIGINT - 1)
 
 
 @pytest.mark.parametrize(("name", "said"), [("worker", "ready."), ("beat", "beat started")])

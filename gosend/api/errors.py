@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import DisallowedHost, RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from psycopg.errors import QueryCanceled
@@ -31,6 +31,7 @@ _OTHERS: tuple[tuple[type[Exception], str], ...] = (
     (exceptions.NotFound, "not_found"),
     (Http404, "not_found"),
     (RequestDataTooBig, "payload_too_large"),
+    (DisallowedHost, "unknown_host"),
     (SuspiciousOperation, "malformed_json"),
     (OperationalError, "service_unavailable"),
     (InterfaceError, "service_unavailable"),

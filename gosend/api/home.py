@@ -79,7 +79,9 @@ def _problem(request: HttpRequest, error: Exception) -> HttpResponse:
         "status": entry.status,
         "phrase": HTTPStatus(entry.status).phrase,
         "cause": entry.cause,
-        "cure": entry.cure if entry.status == HTTPStatus.SERVICE_UNAVAILABLE else "",
+        "cure": entry.cure
+        if entry.status == HTTPStatus.SERVICE_UNAVAILABLE or entry.code == "unknown_host"
+        else "",
         "request_id": logs.request_id.get(),
     }
     return _page(request, "problem.html", context, status=entry.status)

@@ -67,7 +67,7 @@ class Family:
     def __exit__(self, *_: object) -> None:
         running = [p.handle for p in self.processes if p.handle and p.handle.poll() is None]
         for handle in running:
-            _signal_group(handle, signal.SIGTERM)
+            handle.terminate()  # it alone, as its own children are told by it
         deadline = time.monotonic() + _STOP_SECONDS
         for handle in running:
             try:
@@ -75,6 +75,7 @@ class Family:
             except subprocess.TimeoutExpired:
                 _signal_group(handle, signal.SIGKILL)
                 handle.wait()
+            _signal_group(handle, signal.SIGKILL)  # what it may have left behind
 
     def revive(self) -> list[str]:
         """Start again what has stopped; say what that was, in words."""

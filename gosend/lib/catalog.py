@@ -73,6 +73,12 @@ _ROWS = (
         "Use the key of the number's environment.",
     ),
     # What was asked
+    (
+        "unknown_host",
+        400,
+        "The Host header names no host of this installation.",
+        "Call the address that PUBLIC_URL names; its operator adds others to ALLOWED_HOSTS.",
+    ),
     ("malformed_json", 400, "The body is not a JSON object.", "Send one JSON object, UTF-8."),
     ("unsupported_media_type", 415, "The Content-Type is not JSON.", "Send Content-Type: application/json."),
     ("not_acceptable", 406, "The client accepts no JSON.", "Send Accept: application/json, or leave it out."),

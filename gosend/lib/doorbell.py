@@ -16,7 +16,7 @@ from celery import Celery, current_app
 from django.db import connection, transaction
 from kombu.pools import ProducerPool
 
-from gosend.lib import metrics, redis_broker
+from gosend.lib import crew, metrics, redis_broker
 from gosend.lib.redis_broker import Pattern
 
 log = logging.getLogger(__name__)
@@ -138,6 +138,7 @@ class _Bells:
             self._changed.notify()
 
     def _ring_due(self) -> None:
+        crew.roam()
         while True:
             with self._changed:
                 while not self._due or (wait := self._due[0][0] - time.monotonic()) > 0:

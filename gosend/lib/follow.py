@@ -7,11 +7,14 @@ import subprocess
 import sys
 
 _PASSED_ON = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)
+_MEANT: dict[int, signal.Signals] = {signal.SIGHUP: signal.SIGTERM}
 _PR_SET_PDEATHSIG = 1
 
 
 def run(command: list[str]) -> int:
     """Run a command, pass it every signal exactly once, and give back its exit status.
+
+    A terminal that is closed (SIGHUP) ends it: a server would read that as "load yourself anew", and stay.
 
     What is typed at a terminal reaches the whole foreground group by itself; otherwise the command gets
     a group of its own, so that a signal to our group does not reach it twice.
@@ -33,7 +36,9 @@ def run(command: list[str]) -> int:
         preexec_fn=prepare,
     )
     for number in _PASSED_ON:
-        signal.signal(number, lambda got, _: None if got in typed else child.send_signal(got))
+        signal.signal(
+            number, lambda got, _: None if got in typed else child.send_signal(_MEANT.get(got, got))
+        )
     _unblock()
     status = child.wait()
     return status if status >= 0 else 128 - status

@@ -19,7 +19,7 @@ from typing import Any
 from django.conf import settings
 from django.db import DatabaseError, connection, connections
 
-from gosend.lib import doorbell, heartbeat, stop
+from gosend.lib import crew, doorbell, heartbeat, stop
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Rounds:
     def __init__(self, tasks: Mapping[str, Callable[..., object]]) -> None:
         self._tasks = tasks
         # Its threads are kept, and waited for at the end.
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="rounds")
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="rounds", initializer=crew.roam)
         self._lock = threading.Lock()
         self._waiting: set[_Bell] = set()
         # Workers that start together with beat have heard nothing of it yet.

@@ -239,7 +239,9 @@ def test_an_unknown_page_is_a_page_for_people() -> None:
 def test_an_unknown_host_is_400() -> None:
     response = Client(headers={"Host": "evil.example"}).get("/v1/me")
 
-    assert (response.status_code, response.json()["statusCode"]) == (400, 400)
+    answer = response.json()
+    assert (response.status_code, answer["statusCode"], answer["code"]) == (400, 400, "UNKNOWN_HOST")
+    assert b"ALLOWED_HOSTS" in Client(headers={"Host": "evil.example"}).get("/nothing").content
 
 
 def test_a_query_parameter_named_format_means_nothing(get: Call) -> None:

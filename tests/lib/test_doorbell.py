@@ -19,8 +19,8 @@ from django.db import connections, transaction
 from gosend.lib import doorbell
 from tests.lib.raw_server import RawServer
 
-# A bell of its own for each test: one that was rung a moment ago is rung again only a little later.
-_numbers = itertools.count(1)
+# A bell of its own for each test, and none of a row: one that was rung a moment ago is rung again only later.
+_numbers = itertools.count(1_000_000)
 pytestmark = pytest.mark.django_db(transaction=True)
 
 UseBroker = Callable[..., None]

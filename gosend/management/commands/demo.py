@@ -24,6 +24,10 @@ _START_SECONDS = 90
 _ROUND_SECONDS = 60
 
 
+# Ctrl-C, a supervisor, and a terminal that is closed.
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 class Command(BaseCommand):
     help = "Run GoSend with a sandbox, send a first message and show its way round."
 
@@ -32,7 +36,7 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=8000, help="the web server's; +1 and +2 are used too")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _STOPS:
             signal.signal(number, _interrupt)
         try:
             self._run(port=options["port"], is_once=options["once"])
@@ -103,7 +107,7 @@ Ctrl-C stops everything."""
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     # Once is enough: a second one must not break off the stopping, which would leave processes behind.
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _STOPS:
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
