@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import F
 from django.utils import timezone as clock
 
 from gosend.lib import prepared
@@ -98,7 +99,7 @@ def _take(condition: str, parameters: list[Any], *, limit: int, after: Place) ->
 def hand_back(claims: Collection[Claim]) -> int:
     """Return claims, intended or not, of which no byte went out; how many were still held.
 
-    They go back to their places, and the claim is not counted.
+    They go back to their places, and neither the claim nor the try is counted.
     """
     if not claims:
         return 0
@@ -112,7 +113,14 @@ def hand_back(claims: Collection[Claim]) -> int:
         ]
         if back:
             statuses.advance_many(changes=back, locked=locked)
+            untry(change.message_id for change in back)
     return len(freed)
+
+
+def untry(message_ids: Iterable[int]) -> None:
+    """Take back the try that an intent has counted, where no call was begun; the messages are locked."""
+    if untried := list(message_ids):
+        Message.objects.filter(pk__in=untried).update(attempt_count=F("attempt_count") - 1)
 
 
 def settle(statement: str, claims: Iterable[Claim], *more: Any) -> set[int]:

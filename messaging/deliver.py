@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from accounts import numbers
 from accounts.models import PhoneNumber
-from gosend.lib import doorbell, metrics, stop
+from gosend.lib import crew, doorbell, metrics, stop
 from gosend.whatsapp import links
 from gosend.whatsapp.client import GraphClient
 from messaging import claims, media, pacing, throughput
@@ -24,7 +24,7 @@ from messaging.models import Dispatch, Message
 
 log = logging.getLogger(__name__)
 
-# Messages that one statement claims: as many as may be in the air.
+# Messages that one statement claims: as many as are called at once.
 BATCH = CALLS_AT_ONCE
 # Seconds after which a drain claims nothing more, and goes to the end of the workers' line.
 DRAIN_SECONDS = 5.0
@@ -153,8 +153,8 @@ def _drain(number: PhoneNumber, *, until: float) -> int:
     queue = _Queue(number)
     while not _is_over(until) and (suspect := queue.take_suspect()):
         _send(client, number, [suspect])
-    with Line(client=client, number=number) as line:
-        while not _is_over(until):
+    with crew.beside(), Line(client=client, number=number) as line:
+        while not _is_over(until) and not pacing.held_seconds(number):
             if line.has_room and (line.is_idle or (queue.is_ready and not number.held_for)):
                 line.add(queue.take())
             if line.is_idle:

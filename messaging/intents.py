@@ -8,16 +8,13 @@ from typing import Any
 
 import orjson
 from django.conf import settings
-from django.db import transaction
-from django.utils import timezone
 
-from gosend.lib import prepared
+from gosend.lib import metrics, prepared
 from gosend.whatsapp import content as contents
 from gosend.whatsapp import links
-from messaging import claims, media, opaque, standing, statuses
+from messaging import media, opaque, statuses
 from messaging.claims import Claim
 from messaging.models import Message
-from messaging.statuses import Change
 
 log = logging.getLogger(__name__)
 
@@ -80,28 +77,33 @@ def _draft(
 
 
 def commit(drafts: Sequence[Draft], files: Mapping[int, media.Ids] | None = None) -> list[Intent]:
-    """Commit that these calls are about to be made: three statements, however many they are.
+    """Commit that these calls are about to be made: one statement, however many they are.
 
     `files` holds, by message, the ids in the place of its links. Those whose claim no longer holds are
     left out.
     """
     lease = settings.CLAIM_LEASE_SECONDS
-    begin_before = time.monotonic() + max(lease - settings.META_TIMEOUT_SECONDS, lease / 3) - _margin(lease)
-    prepared = list(_prepare(drafts, files or {}, begin_before))
-    if not prepared:
-        return []
-    with transaction.atomic():
-        locked = standing.lock(message_ids=[intent.claim.message_id for intent in prepared])
-        held = claims.settle(_INTEND, [intent.claim for intent in prepared], lease)
-        now = timezone.now()
-        statuses.advance_many(
-            changes=[
-                Change(message_id=pk, to=Message.Status.SENDING, at=now, is_attempt=True)
-                for pk in sorted(held)
-            ],
-            locked=locked,
-        )
-    return [intent for intent in prepared if intent.claim.message_id in held]
+    begin_before = time.monotonic() + lease - settings.META_TIMEOUT_SECONDS - _margin(lease)
+    about = list(_prepare(drafts, files or {}, begin_before))
+    held = _intend([intent.claim for intent in about]) if about else set()
+    return [intent for intent in about if intent.claim.message_id in held]
+
+
+def _intend(taken: Sequence[Claim]) -> set[int]:
+    """Write that these messages are tried once more; return those whose claim still holds."""
+    found = prepared.rows(_INTEND, _given(taken))
+    metrics.MESSAGES.add(Message.Status.SENDING, amount=sum(is_moved for _, is_moved in found))
+    return {message_id for message_id, _ in found}
+
+
+def _given(taken: Sequence[Claim]) -> dict[str, str]:
+    return {
+        "ids": prepared.array(claim.message_id for claim in taken),
+        "tokens": prepared.array(claim.token for claim in taken),
+        "epochs": prepared.array(claim.epoch for claim in taken),
+        "lease": str(settings.CLAIM_LEASE_SECONDS),
+        "open": prepared.array(statuses.UNSETTLED),
+    }
 
 
 def _prepare(
@@ -127,9 +129,33 @@ SELECT m.id, n.phone_number_id, m.peer, m.attempt_count, m.request_id, c.body::t
   JOIN accounts_phonenumber n ON n.id = m.phone_number_id
  WHERE m.id = ANY(%s::bigint[])
 """
+# One statement, because each one more is a round trip for every message of a drain. The messages are locked
+# before the dispatches, in the order of their ids, as everyone does; what a lock waited for is judged anew.
+# By the rule of `statuses.py`, only one whose fate is open comes to `sending`; the try counts in any case.
+# CASE, because for a plain condition the planner reads the whole index of leases, dead entries and all.
 _INTEND = """
-UPDATE messaging_dispatch d
-   SET state = 'sending', lease_expires_at = statement_timestamp() + make_interval(secs => %s::float8)
-  FROM {held} AND d.state = 'claimed' AND d.lease_expires_at > statement_timestamp()
-RETURNING d.message_id
+WITH locked AS MATERIALIZED (
+    SELECT m.id, m.status FROM messaging_message m
+     WHERE m.id = ANY(%(ids)s::bigint[])
+     ORDER BY m.id
+       FOR NO KEY UPDATE
+), intended AS (
+    UPDATE messaging_dispatch d
+       SET state = 'sending',
+           lease_expires_at = clock_timestamp() + make_interval(secs => %(lease)s::float8)
+      FROM unnest(%(ids)s::bigint[], %(tokens)s::uuid[], %(epochs)s::bigint[])
+           AS held (message_id, token, epoch)
+     WHERE d.message_id = ANY(ARRAY(SELECT id FROM locked))
+       AND d.message_id = held.message_id AND d.claim_token = held.token AND d.epoch = held.epoch
+       AND CASE d.state WHEN 'claimed' THEN d.lease_expires_at > clock_timestamp() ELSE false END
+    RETURNING d.message_id
+), tried AS (
+    UPDATE messaging_message m
+       SET attempt_count = m.attempt_count + 1, updated_at = greatest(m.updated_at, clock_timestamp()),
+           status = CASE WHEN m.status = ANY(%(open)s::text[]) THEN 'sending' ELSE m.status END,
+           error = CASE WHEN m.status = ANY(%(open)s::text[]) THEN NULL ELSE m.error END
+     WHERE m.id = ANY(ARRAY(SELECT message_id FROM intended))
+)
+SELECT locked.id, locked.status = ANY(%(open)s::text[]) AND locked.status <> 'sending'
+  FROM intended JOIN locked ON locked.id = intended.message_id
 """

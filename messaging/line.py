@@ -12,7 +12,7 @@ from typing import Self
 from django.db import InterfaceError, OperationalError, connection, connections
 
 from accounts.models import PhoneNumber
-from gosend.lib import doorbell, stop
+from gosend.lib import crew, doorbell, stop
 from gosend.lib.absence import persist
 from gosend.whatsapp.client import GraphClient
 from messaging import claims, intents, media, outcomes, pacing, pairs, throughput
@@ -22,9 +22,11 @@ from messaging.outcomes import Landed
 
 log = logging.getLogger(__name__)
 
-# Intents that one transaction commits: at least so many where as many wait, so that statements are few.
-_INTENTS_AT_LEAST = 16
+# Intents that one statement commits: at least so many where as many wait, so that statements are few.
+_INTENTS_AT_LEAST = 8
 _INTENTS_AT_MOST = 64
+# More is claimed as soon as fewer wait here, so that no place stays empty for want of a draft.
+_DRAFTS_AT_LEAST = 20
 # Where calls are made one after the other, most of a batch would wait with its outcome owed.
 _INTENTS_HERE = 8
 # Answers are kept as soon as they are so many, or the oldest has waited so many seconds, or none is to come.
@@ -75,8 +77,8 @@ class Line:
 
     @property
     def has_room(self) -> bool:
-        """Whether it is worth claiming more: nothing that can go out waits here."""
-        return not self._drafts and len(self._linked) < _FILES_WAITING
+        """Whether it is worth claiming more: hardly anything that can go out waits here."""
+        return len(self._drafts) < _DRAFTS_AT_LEAST and len(self._linked) < _FILES_WAITING
 
     def add(self, taken: Sequence[claims.Claim]) -> None:
         """Take claims on; nothing of them goes out before the next turn."""
@@ -101,8 +103,7 @@ class Line:
         self._send()
         if self._here:
             self._bring_here()
-        while self._brought:
-            self._board(*self._brought.popleft())
+        self._board_brought()
         if self._linked and not self._flight.in_air:
             time.sleep(_WAIT_SECONDS)
         self._keep_due()
@@ -142,7 +143,9 @@ class Line:
     # --- Messages that name files by link: those are at Meta before anything is intended -----------
     def _start_bringing(self, draft: Draft) -> None:
         if self._porters is None:
-            self._porters = ThreadPoolExecutor(_FILES_AT_ONCE, thread_name_prefix="files")
+            self._porters = ThreadPoolExecutor(
+                _FILES_AT_ONCE, thread_name_prefix="files", initializer=crew.roam
+            )
         self._porters.submit(self._bring, draft)
 
     def _bring(self, draft: Draft) -> None:
@@ -188,6 +191,15 @@ class Line:
         else:
             self._flight.start(_commit([draft], {message_id: files}), here=self._here)
 
+    def _board_brought(self) -> None:
+        """Send those that have their files, as far as there is room; what has none is put off in any case."""
+        for _ in range(len(self._brought)):
+            draft, files = self._brought.popleft()
+            if isinstance(files, media.NotBrought) or self._flight.room > 0:
+                self._board(draft, files)
+            else:
+                self._brought.append((draft, files))
+
     def _put_off(self, claim: claims.Claim, problem: media.NotBrought) -> None:
         persist(lambda: outcomes.put_off(claim, problem))
         if problem.answer:
@@ -209,14 +221,22 @@ class Line:
                 self._land()
 
     def _let_go(self) -> list[claims.Claim]:
-        """What to hand back; what a porter carries stays its own, unless the process is to stop."""
+        """What to hand back; what a porter carries stays its own, unless the process is to stop.
+
+        Where that is so, or Meta has said to wait, also what is intended and has not begun.
+        """
         with self._handing_over:
             self._is_closed = True
-        while self._brought and not stop.asked.is_set():
-            self._board(*self._brought.popleft())
-        carried = set() if stop.asked.is_set() else self._under_way
+        is_to_stop = stop.asked.is_set()
+        is_halted = is_to_stop or pacing.held_seconds(self._number) > 0
+        if not is_halted:
+            self._board_brought()
+        recalled = self._flight.recall() if is_halted else []
+        brought = {draft.claim.message_id for draft, _ in self._brought}
+        carried = set() if is_to_stop else self._under_way - brought
         linked = [draft for draft in self._linked.values() if draft.claim.message_id not in carried]
-        return [draft.claim for draft in (*self._drafts, *linked)]
+        drafts = [draft.claim for draft in (*self._drafts, *linked)]
+        return drafts + [intent.claim for intent in recalled]
 
 
 def _commit(drafts: Sequence[Draft], files: dict[int, media.Ids] | None = None) -> list[Intent]:

@@ -29,10 +29,11 @@ Answer = Accepted | GraphError
 
 
 class Landed(NamedTuple):
-    """A call that is over."""
+    """A call that is over, or that was not begun, which is no try."""
 
     intent: Intent
     answer: Answer
+    is_begun: bool = True
 
 
 def keep(landed: Sequence[Landed]) -> None:
@@ -70,13 +71,14 @@ def record(landed: Sequence[Landed]) -> None:
         if over:
             touched |= claims.settle(_SETTLE, [one.intent.claim for one in over])
         for one in back:
-            delay = _delay(one.answer, one.intent.attempt)
+            delay = _delay(one.answer, one.intent.attempt) if one.is_begun else _FIRST_DELAY_SECONDS
             touched |= claims.settle(_PUT_BACK, [one.intent.claim], delay)
         if doubtful:
             wait = settings.UNCONFIRMED_AFTER_SECONDS
             touched |= claims.settle(_DOUBT, [one.intent.claim for one in doubtful], wait)
         held = [one for one in landed if one.intent.claim.message_id in touched]
         statuses.advance_many(changes=[_change(one) for one in held], locked=locked)
+        claims.untry(one.intent.claim.message_id for one in held if not one.is_begun)
         if sent := [one.intent.claim.message_id for one in held if isinstance(one.answer, Accepted)]:
             reports.adopt(message_ids=sent)
 

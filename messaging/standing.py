@@ -30,7 +30,6 @@ class Standing:
     moments: dict[str, datetime | None]
     conversation_id: int | None
     conversation_status: str | None
-    attempts: int = 0
     changed: bool = field(default=False)
 
     def __copy__(self) -> "Standing":
@@ -60,7 +59,6 @@ def save(*, standings: Iterable[Standing], at: datetime) -> None:
             "wamid": one.wamid,
             "error": one.error,
             "pricing": one.pricing,
-            "attempts": one.attempts,
             **one.moments,
         }
         for one in changed
@@ -113,10 +111,9 @@ _SAVE = """
 UPDATE messaging_message AS m
    SET status = fresh.status, wamid = fresh.wamid, error = fresh.error, pricing = fresh.pricing,
        sent_at = fresh.sent_at, delivered_at = fresh.delivered_at, read_at = fresh.read_at,
-       failed_at = fresh.failed_at, attempt_count = m.attempt_count + fresh.attempts,
-       updated_at = %s::timestamptz
+       failed_at = fresh.failed_at, updated_at = %s::timestamptz
   FROM jsonb_to_recordset(%s::jsonb) AS fresh
-       (id bigint, status text, wamid text, error jsonb, pricing jsonb, attempts int,
+       (id bigint, status text, wamid text, error jsonb, pricing jsonb,
         sent_at timestamptz, delivered_at timestamptz, read_at timestamptz, failed_at timestamptz)
  WHERE m.id = ANY(%s::bigint[]) AND m.id = fresh.id
 RETURNING m.id

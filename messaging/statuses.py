@@ -1,4 +1,4 @@
-"""The only place where a message changes status."""
+"""Where a message changes status; the one other place is the statement of `intents.py`, by the same rule."""
 
 from collections.abc import Mapping, Sequence
 from copy import copy
@@ -25,6 +25,8 @@ _RANK = {
     Status.DELIVERED: 2,
     Status.READ: 3,
 }
+# Those whose fate is open: nobody knows yet whether Meta took them.
+UNSETTLED = tuple(status for status, rank in _RANK.items() if rank == 0)
 _MOMENT = {
     Status.SENT: "sent_at",
     Status.DELIVERED: "delivered_at",
@@ -48,10 +50,7 @@ def may_advance(*, current: str, to: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """Something that happened to one message: to what it came by that, when, and what became known.
-
-    `is_attempt` counts one more attempt, whatever the status does.
-    """
+    """Something that happened to one message: to what it came by that, when, and what became known."""
 
     message_id: int
     to: Status
@@ -59,7 +58,6 @@ class Change:
     wamid: str = ""
     error: dict[str, Any] | None = None
     pricing: dict[str, Any] | None = None
-    is_attempt: bool = False
 
 
 def advance_many(*, changes: Sequence[Change], locked: Mapping[int, Standing] | None = None) -> set[int]:
@@ -123,7 +121,7 @@ def _count(message: Standing) -> None:
 
 
 def _is_unsettled(status: str) -> bool:
-    return _RANK.get(Status(status)) == 0
+    return status in UNSETTLED
 
 
 def _apply(message: Standing, change: Change) -> bool:
@@ -132,9 +130,6 @@ def _apply(message: Standing, change: Change) -> bool:
     A report that comes late moves nothing, but is told once as well, and fills in its moment, the wamid
     and the price.
     """
-    if change.is_attempt:
-        message.attempts += 1
-        message.changed = True
     if _is_unsettled(change.to):
         if not _is_unsettled(message.status):
             return False

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 
-from gosend.lib import encryption, http, signing, stop
+from gosend.lib import crew, encryption, http, signing, stop
 from gosend.lib.absence import persist
 from gosend.lib.crew import Crew
 from webhooks_app import claims, events, outcomes, secrets, session_events
@@ -65,7 +65,8 @@ def run(*, seconds: float = RUN_SECONDS) -> int:
     one = _Run(seconds)
     _at_work.add(one)
     try:
-        return one.work()
+        with crew.beside():
+            return one.work()
     finally:
         _at_work.discard(one)
 

@@ -14,6 +14,7 @@ from accounts import access
 from accounts.models import PhoneNumber, Tenant, User
 from gosend.lib import ids, phone
 from messaging import narrowing
+from messaging.console.lanes import Lanes
 from messaging.models import Contact, Dispatch, Message
 
 # Tenants and numbers that a list offers; of more, the one that is asked for is offered beside them.
@@ -107,7 +108,7 @@ class Filter(forms.Form):
         until: datetime | None = said.get("until")
         return ids.first_id(since) if since else 0, ids.first_id(until) if until else 2**63 - 1
 
-    def lanes(self) -> list[Q] | None:
+    def lanes(self) -> Lanes | None:
         """The parts of the log to read, each ordered by an index; None when a tenant must be chosen first."""
         return self._plan[0]
 
@@ -116,7 +117,7 @@ class Filter(forms.Form):
         return self._plan[1]
 
     @cached_property
-    def _plan(self) -> tuple[list[Q] | None, Q]:
+    def _plan(self) -> tuple[Lanes | None, Q]:
         said = self.cleaned_data
         wanted = {name: Q(**{name: said[name]}) for name in _OF_A_ROW if said.get(name)}
         if said.get("error") is not None:
@@ -128,7 +129,7 @@ class Filter(forms.Form):
         own = wanted.pop(name) if name != "error" else Q()
         if said.get("number"):
             wanted["number"] = Q(phone_number_id=said["number"])
-        return [Q(tenant_id=pk) & own & part for pk in tenants for part in served], Q(*wanted.values())
+        return Lanes([own & part for part in served], tenants), Q(*wanted.values())
 
     def _served(self, wanted: Collection[str]) -> tuple[str, list[Q]]:
         """Which of the conditions a tenant's index serves, and the parts of the log in which it can hold."""
@@ -157,22 +158,20 @@ class Filter(forms.Form):
         found = list(rows.order_by("pk").values_list("pk", flat=True)[: most + 1])
         return found if len(found) <= most else None
 
-    def _whole(self) -> list[Q] | None:
+    def _whole(self) -> Lanes | None:
         """The log of who or what is asked for, whatever its messages are like."""
         said = self.cleaned_data
         tenant, number, peer = said.get("tenant"), said.get("number"), said.get("peer")
         if peer:
             own = Q(peer=peer, phone_number_id=number) if number else Q(peer=peer)
-            return [own & Q(tenant_id=pk) for pk in self._tenants_knowing(peer, tenant)]
-        if number:
-            own = Q(phone_number_id=number)
-            return [own & Q(tenant_id=tenant)] if tenant else [own]
+            return Lanes([own], self._tenants_knowing(peer, tenant))
+        own = Q(phone_number_id=number) if number else Q()
         if tenant:
-            return [Q(tenant_id=tenant)]
-        if access.sees_all(self.user):
-            return [Q()]
+            return Lanes([own], [tenant])
+        if number or access.sees_all(self.user):
+            return Lanes([own])
         granted = list(access.tenant_ids(self.user).order_by("tenant_id")[: LANES_MAX + 1])
-        return [Q(tenant_id=pk) for pk in granted] if len(granted) <= LANES_MAX else None
+        return Lanes([own], granted) if len(granted) <= LANES_MAX else None
 
     def _tenants_knowing(self, peer: str, tenant: int | None) -> list[int]:
         if tenant:

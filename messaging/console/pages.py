@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from gosend.lib import ids
 from gosend.lib.console import COUNT_CAP
 from messaging.console.filters import Filter
+from messaging.console.lanes import Ids, Lanes
 from messaging.models import Message
 
 PER_PAGE = 50
@@ -36,37 +37,29 @@ class Page:
 class _Reader:
     """The parts of the log, the conditions on a row, and the ids between which to look."""
 
-    lanes: list[Q]
+    lanes: Lanes
     conditions: Q
     first: int
     end: int
     scan: int
 
     def ids(self, *, limit: int, ascending: bool = False) -> list[int]:
-        found = self._all(limit=limit, ascending=ascending)
+        found = self.lanes.ids(self._rows(self.conditions, ascending=ascending), limit=limit)
         return sorted(found, reverse=not ascending)[:limit]
 
     def count(self, *, limit: int) -> int:
-        return self._all(limit=limit)[:limit].count()
+        return self.lanes.count(self._rows(self.conditions), limit=limit)
 
     def floor(self, *, ascending: bool = False) -> int | None:
         """The id where this page's search ends, None where the log ends before."""
         if not self.scan:
             return None
-        share = max(1, self.scan // len(self.lanes))
-        reader = _Reader(self.lanes, Q(), self.first, self.end, 0)
-        edges = list(reader._all(limit=1, ascending=ascending, skipped=share))
+        share = max(1, self.scan // self.lanes.width)
+        edges = self.lanes.ids(self._rows(Q(), ascending=ascending), limit=1, skipped=share)
         return (min(edges) if ascending else max(edges)) if edges else None
 
-    def _all(self, *, limit: int, ascending: bool = False, skipped: int = 0) -> "QuerySet[Message, int]":
-        """One statement for all lanes: each goes down its own index and ends by its own limit."""
-        first, *rest = [
-            self._part(lane, ascending=ascending)[skipped : skipped + limit] for lane in self.lanes
-        ]
-        return first.union(*rest, all=True) if rest else first
-
-    def _part(self, lane: Q, *, ascending: bool) -> "QuerySet[Message, int]":
-        rows = Message.objects.filter(lane, self.conditions)
+    def _rows(self, conditions: Q, *, ascending: bool = False) -> Ids:
+        rows = Message.objects.filter(conditions)
         # A bound that binds nothing would still count as one where the planner has no statistics yet.
         if self.first > 0:
             rows = rows.filter(pk__gte=self.first)
@@ -80,7 +73,7 @@ def read(form: Filter, *, before: int | None = None, after: int | None = None) -
     reader = _reader(form)
     if reader is None:
         return None
-    if not reader.lanes:
+    if not reader.lanes.width:
         return Page([], None, None, 0, False, None)
     if after is not None:
         return _upwards(reader, after)
@@ -94,7 +87,7 @@ def batches(form: Filter, *, size: int) -> Iterator[list[Message]]:
     nothing matched so far.
     """
     reader = _reader(form)
-    while reader is not None and reader.lanes:
+    while reader is not None and reader.lanes.width:
         edge = reader.floor()
         part = _within(reader, first=edge)
         found = part.ids(limit=size)

@@ -8,7 +8,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts import tenants
 from accounts.models import PhoneNumber, Tenant
-from messaging import standing, statuses
+from messaging import statuses
 from messaging.models import Message
 from messaging.statuses import Change
 from tests import factories
@@ -64,19 +64,6 @@ def test_a_batch_that_nobody_hears_of_costs_three_statements(
         statuses.advance_many(changes=_sent(messages))
 
     assert Event.objects.count() == 0
-
-
-def test_an_intent_is_marked_and_counted_in_one_statement_after_the_lock(
-    number: PhoneNumber, django_assert_num_queries: DjangoAssertNumQueries
-) -> None:
-    messages = _messages(number, 4, status="queued")
-    held = standing.lock(message_ids=[one.pk for one in messages])
-    changes = [Change(message_id=pk, to=Status.SENDING, at=AT, is_attempt=True) for pk in held]
-
-    with django_assert_num_queries(1):
-        statuses.advance_many(changes=changes, locked=held)
-
-    assert set(Message.objects.values_list("status", "attempt_count")) == {("sending", 1)}
 
 
 def test_one_message_may_come_far_in_one_batch_and_each_step_is_told_as_it_was(

@@ -13,6 +13,7 @@ from django.db import DataError, OperationalError, connection, transaction
 from accounts.models import PhoneNumber, Tenant
 from messaging import contacts, gather, idempotency, keep
 from messaging.models import Contact, Conversation, Dispatch, IdempotentAnswer, Message
+from tests.messaging.waiting import until_somebody_waits
 from webhooks_app import endpoints
 from webhooks_app.models import Event
 
@@ -55,23 +56,12 @@ def _together(number: PhoneNumber, batches: Sequence[keep.Batch]) -> list[Future
     with ThreadPoolExecutor(len(batches) + 1) as pool:
         with _locked(number, _FIRST):
             first = pool.submit(_in_thread, _batch(number, _FIRST))
-            _wait_for_lock()
+            until_somebody_waits()
             futures = [pool.submit(_in_thread, batch) for batch in batches]
             while gather.line.length < len(batches):
                 time.sleep(0.01)
         first.result()
     return futures
-
-
-def _wait_for_lock() -> None:
-    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-    for _ in range(1_000):
-        with connection.cursor() as cursor:
-            cursor.execute(waiting)
-            if cursor.fetchone()[0]:
-                return
-        time.sleep(0.01)
-    raise AssertionError("nobody waits")
 
 
 def _ids(futures: Sequence[Future[list[keep.Kept]]]) -> list[int]:
@@ -195,7 +185,7 @@ def test_who_waits_behind_a_lock_of_anothers_conversation_is_stored_before_it_is
     with ThreadPoolExecutor(2) as pool:
         with _locked(number, _FIRST):
             first = pool.submit(_in_thread, _batch(number, _FIRST))
-            _wait_for_lock()
+            until_somebody_waits()
             other = pool.submit(_in_thread, _batch(number, known[0])).result(timeout=10)
             assert not first.done()
         assert other[0].id is not None
@@ -209,9 +199,12 @@ def test_when_a_connection_breaks_what_has_a_key_is_stored_again_and_nothing_twi
     with ThreadPoolExecutor(1) as pool:
         with _locked(number, _FIRST):
             future = pool.submit(_in_thread, _batch(number, _FIRST, key=key))
-            _wait_for_lock()
+            until_somebody_waits()
             with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted")
+                cursor.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+                )
         if is_stored:
             assert future.result()[0].id is not None
         else:

@@ -15,6 +15,7 @@ from tests.messaging.console.test_messages import FAILED, form, some
 @pytest.mark.parametrize("sees_all", [True, False])
 @pytest.mark.parametrize(
     ("query", "index"),
+    # Two tenants side by side, but where a number is asked for or one tenant is named, as who sees all does.
     [
         ("status=failed", "message_failed"),
         ("status=failed&number={number}", "message_failed"),
@@ -36,9 +37,11 @@ def test_what_is_rare_is_found_by_its_index_without_a_search(
         *some(acme, 1, status="received", direction="inbound"),
     ]
     some(acme, 30, status="sent")
-    some(globex, 1, **FAILED)
+    theirs = some(globex, 1, **FAILED)
     user = User.objects.create(username="one", is_staff=True, sees_all_tenants=sees_all)
-    factories.GrantFactory.create(user=user, tenant=acme.tenant)
+    for party in (acme, globex):
+        factories.GrantFactory.create(user=user, tenant=party.tenant)
+    rare += [] if sees_all or "number" in query else theirs
     asked = query.format(number=acme.number.pk)
     asked = f"{asked}&tenant={acme.tenant.pk}" if sees_all and "number" not in asked else asked
 
@@ -63,6 +66,8 @@ def _plans(queries: CaptureQueriesContext) -> str:
     ]  # fmt: skip
     lines: list[str] = []
     with connection.cursor() as cursor:
+        # A table that was vacuumed while it was empty is planned for no row at all: any index would do.
+        cursor.execute("ANALYZE messaging_message")
         cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
         for sql in looked:
             cursor.execute(f"EXPLAIN {sql}")

@@ -1,0 +1,176 @@
+"""The intent: one statement that waits for whoever holds the message, judges anew, and reads little."""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from gosend.lib import metrics
+from messaging import claims, intents, recover, statuses
+from messaging.models import Dispatch, Message
+from messaging.outcomes import Landed, record
+from tests.messaging.test_deliver import LATE
+from tests.messaging.waiting import until_somebody_waits
+
+SendText = Callable[..., Message]
+
+
+def _claim(message: Message) -> claims.Claim:
+    claim = claims.take_one(message_id=message.pk)
+    assert claim is not None
+    return claim
+
+
+def _commit(claim: claims.Claim) -> list[intents.Intent]:
+    return intents.commit(intents.read([claim]))
+
+
+def _while_locked(message: Message, claim: claims.Claim, act: Callable[[], None]) -> list[intents.Intent]:
+    """Intend in another thread while this one holds the message, acts and commits; what was intended."""
+    found: list[intents.Intent] = []
+    drafts = intents.read([claim])
+
+    def intend() -> None:
+        try:
+            found.extend(intents.commit(drafts))
+        finally:
+            connection.close()
+
+    other = threading.Thread(target=intend)
+    with transaction.atomic():
+        Message.objects.select_for_update(no_key=True).get(pk=message.pk)
+        other.start()
+        until_somebody_waits()
+        act()
+    other.join(10)
+    assert not other.is_alive()
+    return found
+
+
+def test_an_intent_is_one_statement_that_counts_the_try(
+    send_text: SendText, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    message = send_text(is_async=True)
+    Message.objects.filter(pk=message.pk).update(error={"code": 130429})
+    drafts = intents.read([_claim(message)])
+
+    with django_assert_num_queries(1):
+        intended = intents.commit(drafts)
+
+    message.refresh_from_db()
+    dispatch = Dispatch.objects.get()
+    assert [intent.attempt for intent in intended] == [1]
+    assert (message.status, message.attempt_count, message.error) == ("sending", 1, None)
+    assert dispatch.state == "sending"
+    assert dispatch.lease_expires_at is not None
+    assert dispatch.lease_expires_at > timezone.now()
+
+
+def test_a_message_that_comes_to_sending_is_counted_once(send_text: SendText) -> None:
+    message = send_text(is_async=True)
+    before = _counted()
+    claim = _claim(message)
+
+    assert len(_commit(claim)) == 1
+    assert _commit(claim) == []
+
+    assert _counted() == before + 1
+
+
+def _counted() -> float:
+    metrics.flush()
+    return metrics.totals().get((metrics.MESSAGES.name, ("sending",)), 0)
+
+
+@pytest.mark.parametrize("status", ["sent", "delivered", "read", "failed"])
+def test_what_meta_has_said_stays_as_it_is_though_the_try_counts(send_text: SendText, status: str) -> None:
+    message = send_text(is_async=True)
+    claim = _claim(message)
+    Message.objects.filter(pk=message.pk).update(status=status, error={"code": 1})
+
+    assert len(_commit(claim)) == 1
+
+    message.refresh_from_db()
+    assert (message.status, message.attempt_count, message.error) == (status, 1, {"code": 1})
+    assert status not in statuses.UNSETTLED
+
+
+def test_a_lease_that_ended_is_not_intended(send_text: SendText) -> None:
+    claim = _claim(send_text(is_async=True))
+    Dispatch.objects.update(lease_expires_at=timezone.now() - timedelta(milliseconds=1))
+
+    assert _commit(claim) == []
+    assert Dispatch.objects.get().state == "claimed"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_metas_word_that_comes_first_ends_the_claim(send_text: SendText) -> None:
+    message = send_text(is_async=True)
+
+    def settle() -> None:
+        Message.objects.filter(pk=message.pk).update(status="delivered")
+        Dispatch.objects.all().delete()
+
+    assert _while_locked(message, _claim(message), settle) == []
+    message.refresh_from_db()
+    assert (message.status, message.attempt_count) == ("delivered", 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_claim_that_is_taken_over_meanwhile_is_not_intended(send_text: SendText) -> None:
+    message = send_text(is_async=True)
+    stale = _claim(message)
+
+    def take_over() -> None:
+        Dispatch.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+        assert recover.leases_ended() == 1
+        _claim(message)
+
+    assert _while_locked(message, stale, take_over) == []
+    assert (Dispatch.objects.get().state, Dispatch.objects.get().epoch) == ("claimed", 2)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_another_transaction_changed_meanwhile_is_kept(send_text: SendText) -> None:
+    message = send_text(is_async=True)
+
+    def note() -> None:
+        Message.objects.filter(pk=message.pk).update(attempt_count=3, wamid="wamid.early")
+
+    intended = _while_locked(message, _claim(message), note)
+
+    message.refresh_from_db()
+    assert (message.status, message.attempt_count, message.wamid) == ("sending", 4, "wamid.early")
+    record([Landed(intended[0], LATE)])
+    message.refresh_from_db()
+    assert (message.status, message.wamid) == ("sent", "wamid.early")
+
+
+def test_no_intent_reads_the_claims_of_others(send_text: SendText) -> None:
+    message = send_text(is_async=True)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO messaging_dispatch SELECT more.* FROM messaging_dispatch seed,"
+            " generate_series(1, 5000) n,"
+            " jsonb_populate_record(seed, jsonb_build_object('message_id', seed.message_id + n)) more"
+        )
+        cursor.execute("ANALYZE messaging_dispatch")  # the planner learns that nothing is claimed
+        later = timezone.now() + timedelta(minutes=1)
+        Dispatch.objects.exclude(pk=message.pk).update(state="claimed", lease_expires_at=later)
+        given = intents._given([_claim(message)])
+        cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        names = {name: f"${place}" for place, name in enumerate(given, 1)}
+        types = ", ".join(["text"] * len(given))
+        cursor.execute(f"PREPARE intent ({types}) AS {intents._INTEND % names}")
+        told = ", ".join(f"'{text}'" for text in given.values())
+        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE intent ({told})")
+        [[plan]] = cursor.fetchone()
+        cursor.execute("DEALLOCATE intent")
+
+    read = plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"]
+    assert Dispatch.objects.get(pk=message.pk).state == "sending"
+    assert read <= 80
