@@ -9,6 +9,13 @@ from django.db import connection
 
 from tests.benchmarks.measure import Result
 
+_SOAK = """# Soak
+
+Steady work for a while: what grows after the first quarter would grow for ever. The ratio is the memory that
+all processes of a kind hold at the end, by what they held at first. How it is done stands in
+`tests/benchmarks/soak.py`.
+
+"""
 _HEAD = """# Benchmarks
 
 Ratios, each measured against its yardstick in the same run and in turn with it; the median of the rounds.
@@ -32,16 +39,18 @@ def close(results: list[Result], *, only: str, seconds: float, path: Path | None
     missed = sum(not result.holds for result in results)
     print(f"bench: {len(results)} paths, {missed} missed, {seconds:.0f} s")  # noqa: T201
     if path is not None:
-        path.write_text(_page(results, only=only, seconds=seconds))
+        path.write_text(_page(results, only=only, seconds=seconds, path=path))
 
 
-def _page(results: list[Result], *, only: str, seconds: float) -> str:
+def _page(results: list[Result], *, only: str, seconds: float, path: Path) -> str:
     with connection.cursor() as cursor:
         cursor.execute("SHOW server_version")
         (server,) = cursor.fetchone()
+    is_soak = only == "soak"
+    command = "make soak" if is_soak else f"make bench{only and f' ONLY={only}'}"
     memory = psutil.virtual_memory().total / 2**30
     lines = [
-        f"`make bench{only and f' ONLY={only}'} WRITE=docs/benchmarks.md`"
+        f"`{command} WRITE={path}`"
         f" on {datetime.now(UTC):%Y-%m-%d}, {seconds:.0f} s;"
         f" {psutil.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.machine()},"
         f" Python {platform.python_version()}, PostgreSQL {server.split()[0]}, Redis.",
@@ -56,4 +65,4 @@ def _page(results: list[Result], *, only: str, seconds: float) -> str:
     lines += ["", "## Behind the ratios", ""]
     for result in results:
         lines += [f"**{result.path}**", "", *(f"- {note}" for note in result.notes), ""]
-    return _HEAD + "\n".join(lines)
+    return (_SOAK if is_soak else _HEAD) + "\n".join(lines)

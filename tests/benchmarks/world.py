@@ -71,12 +71,22 @@ def child(
             _wait(process, port, log)
         yield psutil.Process(process.pid)
     finally:
-        process.terminate()
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        _end(process)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Stop a process and those that it began, whose connections to the database the next step needs."""
+    family: list[psutil.Process] = []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        family = psutil.Process(process.pid).children(recursive=True)
+    process.terminate()
+    try:
+        process.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for left in psutil.wait_procs(family, timeout=5)[1]:
+        left.kill()
 
 
 def web(*, port: int, application: str = "gosend.wsgi:application", **env: str) -> Any:

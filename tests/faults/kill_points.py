@@ -31,8 +31,9 @@ POINTS = {
     "accept after commit": Point("messaging.send", "accept", "after commit"),
     "claim before commit": Point("messaging.claims", "take_due", "at call"),
     "claim after commit": Point("messaging.claims", "take_due", "at return"),
-    "intent before commit": Point(*_INTENT, "before commit"),
-    "intent after commit": Point(*_INTENT, "after commit"),
+    # One statement, which commits by itself.
+    "intent before commit": Point(*_INTENT, "at call"),
+    "intent after commit": Point(*_INTENT, "at return"),
     "answer read": Point("gosend.whatsapp.client", "GraphClient.send_message", "at return"),
     "outcome before commit": Point(*_OUTCOME, "before commit"),
     "outcome after commit": Point(*_OUTCOME, "after commit"),

@@ -15,6 +15,8 @@ from tests.faults.world import World
 RECOVERY_SECONDS = 15.0
 # What a call to Meta takes, so that many are in flight when a process is killed.
 _META_SECONDS = 0.3
+# The same where the queue is a short one, and the database goes away a moment after it was filled.
+_OUTAGE_META_SECONDS = 0.8
 
 
 @scenario("F01", "workers, Redis and PostgreSQL killed at random under load (the bar)", quick=True)
@@ -177,6 +179,7 @@ def postgres_crashes(run: Run) -> None:
     rounds = run.pick(quick=2, full=5)
     with run.world(workers=2) as world, ThreadPoolExecutor(8) as pool:
         world.post_office.hold()
+        world.proxy.plan = lambda _request: delayed(_OUTAGE_META_SECONDS)
         results, flying = [], set[str]()
         for _ in range(rounds):
             results += observe.load(run, world, count=60, numbers=world.acme.numbers[:2], pool=pool, sync=3)
@@ -190,6 +193,7 @@ def connections_cut(run: Run) -> None:
     rounds = run.pick(quick=3, full=10)
     with run.world(workers=2) as world, ThreadPoolExecutor(8) as pool:
         world.post_office.hold()
+        world.proxy.plan = lambda _request: delayed(_OUTAGE_META_SECONDS)
         results, flying = [], set[str]()
         for _ in range(rounds):
             results += observe.load(run, world, count=40, numbers=world.acme.numbers[:2], pool=pool, sync=3)
@@ -213,6 +217,7 @@ def _close_outage(
     world.drain(seconds=120 * run.slack)
     doubted = world.in_doubt()
     only_in_flight(run, world, doubted, flying, f"{rounds} {what}")
+    run.check(bool(flying), f"calls in flight then, of all {rounds} times: {len(flying)}")
     halves = """SELECT count(*) FROM messaging_message m
                 LEFT JOIN messaging_messagecontent c ON c.message_id = m.id WHERE c.message_id IS NULL"""
     half_rows = world.count(halves)

@@ -61,7 +61,7 @@ def hold(contract: Contract, client: Client, folder: Path) -> None:
     file.write_text(json.dumps(document))
     config = folder / "schemathesis.toml"
     config.write_text(_config(contract))
-    bound = [f"--max-time={SECONDS}"] if SECONDS else [f"--max-time={contract.seconds}", "--seed=1"]
+    bound = [f"--max-time={SECONDS}"] if SECONDS else [f"--max-time={_seconds(contract)}", "--seed=1"]
 
     done = subprocess.run(  # noqa: S603
         [
@@ -86,6 +86,12 @@ def hold(contract: Contract, client: Client, folder: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     operations = re.search(r"Operations:.*\n(?:.*\n)*?.*Tested: +(\d+)", done.stdout)
     assert operations is None or int(operations[1]) >= contract.least_operations
+
+
+def _seconds(contract: Contract) -> int:
+    """The longer, the more wait for a core: fewer operations than asked for are tried in the same time."""
+    waiting = os.getloadavg()[0] / (os.cpu_count() or 1)
+    return round(contract.seconds * min(max(1.0, waiting), 4.0))
 
 
 def _config(contract: Contract) -> str:
