@@ -116,7 +116,7 @@ FORMAT_MODULE_PATH = "gosend.formats"
 # Files that customers sent; served by the API to their own project only, never from here.
 MEDIA_ROOT = VAR_DIR / "media"
 STATIC_URL = "/static/"
-STATIC_ROOT = VAR_DIR / "static"
+# They are served from where they lie; nothing collects them.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 
@@ -148,7 +148,7 @@ WEB_STATEMENT_SECONDS = env_int("WEB_STATEMENT_SECONDS", 30)
 # serves when Redis is down.
 REDIS_URL = env_secret("REDIS_URL")
 BROKER_DIR = VAR_DIR / "broker"
-CELERY_BROKER_URL = REDIS_URL or "filesystem://"
+CELERY_BROKER_URL = REDIS_URL or "filesystem://localhost"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
     # Without max_retries kombu would try for six seconds while a request waits.
     {"socket_timeout": 2, "socket_connect_timeout": 1, "max_retries": 0}

@@ -27,8 +27,6 @@ LOOKUPS_LIVE_SECONDS = 0
 # Tests that are about it turn it on.
 CONSOLE_SECOND_FACTOR = False
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-# WhiteNoise warns when it is missing.
-STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # noqa: F405
 # Rings of the tests are heard by nobody, least of all by a worker of this machine.
 CELERY_TASK_DEFAULT_QUEUE = "gosend-tests"
 BROKER_DIR = Path(tempfile.gettempdir()) / f"gosend-tests-{os.getuid()}"

@@ -123,13 +123,23 @@ def test_web_answers_its_health_check_and_stops_when_told(tmp_path: Path) -> Non
     port, var_dir = free_port(), tmp_path / "web"
     url = f"http://127.0.0.1:{port}/healthz"
 
-    with running("web", var_dir, port=port) as process:
+    env = environment("web", var_dir) | {"METRICS_FLUSH_SECONDS": "1"}
+    earlier = reporting("web")
+    with running("web", var_dir, port=port, given=env) as process:
         # As the health check asks, and as the sandbox's callbacks come.
         wait_for(lambda: answer(url, f"127.0.0.1:{port}") == 200, process, var_dir)
         assert answer(url, "web:8000") == 200
         assert answer(url, "elsewhere.example.com") == 400
+        wait_for(lambda: reporting("web") > earlier, process, var_dir)
 
     assert process.returncode == 0
+    assert reporting("web") <= earlier  # it has brought its last counts, and taken itself off the list
+
+
+def reporting(kind: str) -> set[str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name FROM gosend_heartbeat WHERE kind = %s", [kind])
+        return {name for (name,) in cursor.fetchall()}
 
 
 @pytest.mark.parametrize(

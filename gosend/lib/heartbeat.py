@@ -1,12 +1,12 @@
 """Every process says that it lives, and brings its counts; every sweep says that it has been round."""
 
-import atexit
 import contextlib
 import logging
 import os
 import socket
 import threading
 import time
+from multiprocessing import util
 from pathlib import Path
 
 from django.conf import settings
@@ -32,7 +32,8 @@ def start(kind: str) -> None:
     stop = threading.Event()
     thread = threading.Thread(target=_run, args=[kind, stop], name="heartbeat", daemon=True)
     thread.start()
-    atexit.register(_end, stop, thread)
+    # Unlike atexit it is also heeded by processes that multiprocessing made, as granian's workers are.
+    util.Finalize(None, _end, args=(stop, thread), exitpriority=0)
 
 
 def _run(kind: str, stop: threading.Event) -> None:

@@ -80,7 +80,8 @@ def accept(doors: Doors) -> Result:
     )
     told = measure.told(to_strangers, unit="requests/s", names=("accept", "bare insert view"))
     notes.append(f"each to somebody new: {strangers:.2f}; {told}")
-    return Result("accept", ratio, 0.60, notes=notes, figure=median(rate for rate, _ in pairs))
+    rate = median(rate for rate, _ in pairs)
+    return Result("accept", "requests/s by the bare insert view's", ratio, 0.60, notes=notes, figure=rate)
 
 
 def callbacks_in(doors: Doors) -> Result:
@@ -92,7 +93,7 @@ def callbacks_in(doors: Doors) -> Result:
         rounds=ROUNDS,
     )
     told = measure.told(pairs, unit="requests/s", names=("callbacks", "bare insert view"))
-    return Result("callbacks-in", ratio, 0.90, notes=[told])
+    return Result("callbacks-in", "callbacks/s by the bare insert view's", ratio, 0.90, notes=[told])
 
 
 def batch_accept(doors: Doors) -> Result:
@@ -116,7 +117,7 @@ def batch_accept(doors: Doors) -> Result:
         f"to people whom the number has written to before; {measure.told(pairs, unit='rows/s', names=names)}",
         f"each to somebody new: {strangers:.2f}; {measure.told(to_strangers, unit='rows/s', names=names)}",
     ]
-    return Result("batch-accept", ratio, 0.25, notes=notes)
+    return Result("batch-accept", "rows/s by those of one COPY", ratio, 0.25, notes=notes)
 
 
 def sends(stand: Stand, number: int, *, first: int | None = None) -> list[bytes]:

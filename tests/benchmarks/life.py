@@ -78,7 +78,7 @@ def whole(*, graph_port: int) -> list[Result]:
         f"{_COUNT:,} messages accepted in {load['seconds']:.1f} s, each read and told of in {took:.1f} s",
         f"CPU milliseconds per message: {each}; GoSend and its database together {1000 * ours / _COUNT:.2f}",
     ]
-    return [Result("life-messages-per-second", _COUNT / took, notes=notes)]
+    return [Result("life-messages-per-second", "messages", _COUNT / took, notes=notes)]
 
 
 def _wait_until_settled(stand: seed.Stand) -> None:

@@ -7,15 +7,19 @@ from statistics import median
 import psutil  # type: ignore[import-untyped]
 from django.db import connection
 
+# What sending and webhooks are both held against.
+CPU_BY_BARE = "CPU of each, by the bare client loop's"
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One path's ratio against its bar; `bar` None is a figure without one.
+    """One path's ratio, `of` what by what, against its bar; `bar` None is a figure without one.
 
     `figure` is what other paths are compared with, such as messages accepted per second.
     """
 
     path: str
+    of: str
     ratio: float
     bar: float | None = None
     is_most: bool = False

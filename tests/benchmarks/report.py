@@ -18,7 +18,7 @@ all processes of a kind hold at the end, by what they held at first. How it is d
 """
 _HEAD = """# Benchmarks
 
-Ratios, each measured against its yardstick in the same run and in turn with it; the median of the rounds.
+A figure by its yardstick, measured in the same run and in turn with it; the median of the rounds.
 The machine's own speed cancels out, its noise does not: read figures as ±15 %. Web server, database, load
 generator and the pretend Meta share the machine. How each path is measured stands in `tests/benchmarks/`.
 
@@ -55,14 +55,14 @@ def _page(results: list[Result], *, only: str, seconds: float, path: Path) -> st
         f" {psutil.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.machine()},"
         f" Python {platform.python_version()}, PostgreSQL {server.split()[0]}, Redis.",
         "",
-        "| path | ratio | bar | |",
-        "|---|---|---|---|",
+        "| path | what by what | ratio | bar | |",
+        "|---|---|---|---|---|",
     ]
     for result in results:
         bar = "reported" if result.bar is None else f"{'≤' if result.is_most else '≥'} {result.bar:.2f}"
         verdict = "" if result.bar is None else "held" if result.holds else "**missed**"
-        lines.append(f"| {result.path} | {result.ratio:.2f} | {bar} | {verdict} |")
+        lines.append(f"| {result.path} | {result.of} | {result.ratio:.2f} | {bar} | {verdict} |")
     lines += ["", "## Behind the ratios", ""]
-    for result in results:
+    for result in (one for one in results if one.notes):
         lines += [f"**{result.path}**", "", *(f"- {note}" for note in result.notes), ""]
     return (_SOAK if is_soak else _HEAD) + "\n".join(lines)

@@ -52,9 +52,11 @@ def send(*, graph_port: int, count: int) -> list[Result]:
                 f" {1e6 * bare['cpu'] / bare['count']:.0f} µs"
             )
     return [
-        Result("send-cpu", median(ratios), 4.0, is_most=True, notes=notes),
-        Result("send-throughput", median(shares), 0.80),
-        Result("statements-per-sent-message", statements, 0.20, is_most=True),
+        Result("send-cpu", measure.CPU_BY_BARE, median(ratios), 4.0, is_most=True, notes=notes),
+        Result(
+            "send-throughput", "messages/s by what latency, calls at once and CPU allow", median(shares), 0.80
+        ),
+        Result("statements-per-sent-message", "statements", statements, 0.20, is_most=True),
     ]
 
 
@@ -73,7 +75,16 @@ def claim(*, graph_port: int, count: int) -> list[Result]:
         f"{len(claims)} claims; the first fifth took {1000 * first / fifth:.2f} ms each,"
         f" the last {1000 * last / fifth:.2f} ms"
     )
-    return [Result("claim-last-fifth", last / first, 1.5, is_most=True, notes=[note])]
+    return [
+        Result(
+            "claim-last-fifth",
+            "time a claim, by the first fifth's",
+            last / first,
+            1.5,
+            is_most=True,
+            notes=[note],
+        )
+    ]
 
 
 def _drain(number: PhoneNumber, *, seconds: float) -> tuple[dict[str, Any], float]:

@@ -49,7 +49,8 @@ def _result(name: str, found: list[float], threads: list[int], *, sent: int, rea
         # A thread more for calls side by side is 0.3 MiB that stays; their number has an end.
         f" threads: {threads[0]} at first, {threads[-1]} at last"
     ]
-    return Result(f"soak-memory-{name}", last / first, bar=_BAR, is_most=True, notes=notes)
+    of = "memory at last, by that at first"
+    return Result(f"soak-memory-{name}", of, last / first, bar=_BAR, is_most=True, notes=notes)
 
 
 def _resident(process: psutil.Process) -> float:

@@ -36,7 +36,7 @@ class Command(BaseCommand):
         warned = sum(finding.state == State.WARNING for finding in found)
         self.stdout.write(f"doctor: looked={len(found)} failed={failed} warned={warned}")
         if failed:
-            raise CommandError(f"{failed} things are wrong; each has its cure above.")
+            raise CommandError(f"{failed} {'thing is' if failed == 1 else 'things are'} wrong; each has its cure above.")
 
 
 def _all(*, at: running.Address, asks_meta: bool) -> Iterator[Finding]:
