@@ -16,6 +16,7 @@ MODULES = (
     "clocks",
     "links",
     "rounds",
+    "full_air",
     "not_run",
 )
 

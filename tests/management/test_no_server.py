@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent.parent
     ],
 )
 def test_a_command_without_a_server_says_so_and_what_to_do(url: str, cure: str, tmp_path: Path) -> None:
-    ended = subprocess.run(  # noqa: S603 -- our own command
+    ended = subprocess.run(
         [sys.executable, "manage.py", "alive", "worker"],
         cwd=ROOT,
         env=os.environ | {"DATABASE_URL": url, "VAR_DIR": str(tmp_path)},

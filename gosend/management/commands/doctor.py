@@ -36,7 +36,8 @@ class Command(BaseCommand):
         warned = sum(finding.state == State.WARNING for finding in found)
         self.stdout.write(f"doctor: looked={len(found)} failed={failed} warned={warned}")
         if failed:
-            raise CommandError(f"{failed} {'thing is' if failed == 1 else 'things are'} wrong; each has its cure above.")
+            what = "thing is" if failed == 1 else "things are"
+            raise CommandError(f"{failed} {what} wrong; each has its cure above.")
 
 
 def _all(*, at: running.Address, asks_meta: bool) -> Iterator[Finding]:
