@@ -10,7 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import requests
 
-from tests.faults import catalogue, kill_points, kills, report
+from messaging import flight
+from tests.faults import catalogue, full_air, kill_points, kills, report
 from tests.faults.ledger import Counts, Seen, settle
 from tests.faults.proxy import (
     ANSWER_LOST,
@@ -107,6 +108,10 @@ def test_each_fault_of_the_catalogue_is_played_or_says_why_not() -> None:
 
     # F35 and F36 are our own.
     assert sorted([*CATALOGUE, *NOT_RUN]) == [f"F{number:02d}" for number in range(1, 37)]
+
+
+def test_the_air_is_as_wide_as_the_products() -> None:
+    assert full_air.CALLS_AT_ONCE == flight.CALLS_AT_ONCE
 
 
 @pytest.mark.parametrize("name", [*kill_points.POINTS, "prepares"])
