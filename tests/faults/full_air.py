@@ -15,14 +15,15 @@ CALLS_AT_ONCE = 192
 # Intents out by which the air is full, and some wait ahead for a thread.
 _FULL = CALLS_AT_ONCE + 16
 # So slow that a number's 80 a second, after its burst, fill the air before the first answer comes.
-_META_SECONDS = 2.5
+_META_SECONDS = 4.0
+_PATIENT = {"META_TIMEOUT_SECONDS": "8", "CLAIM_LEASE_SECONDS": "10"}
 _QUEUED = 500
 
 
 @scenario("F36", "a worker killed, and one told to stop, with a drain's air full and intents waiting ahead")
 def full_air(run: Run) -> None:
     kills = run.pick(quick=1, full=3)
-    with run.world(workers=1) as world:
+    with run.world(workers=1, settings=_PATIENT) as world:
         world.post_office.hold()
         world.proxy.plan = lambda _request: delayed(_META_SECONDS)
         flying: set[str] = set()
