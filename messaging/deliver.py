@@ -115,9 +115,10 @@ def _send(client: GraphClient, number: PhoneNumber, taken: Sequence[Claim]) -> N
 def drain(*, number_id: int, seconds: float = DRAIN_SECONDS) -> int:
     """Send what is due on one number; return how many messages were taken on.
 
-    One drain of a number is enough in a process. It ends where the number's budget or its own time
-    does, and has the bell rung again for the rest; a number that may not send now keeps its queue.
-    A process that was asked to stop claims nothing more, and hands back what it has not begun.
+    One drain of a number is enough in a process. It ends where its own time does, or the number's budget
+    while nothing is in the air, and has the bell rung again for the rest; a number that may not send now
+    keeps its queue. A process that was asked to stop claims nothing more, and hands back what it has not
+    begun.
     """
     if number_id in _draining or stop.asked.is_set():
         return 0
@@ -155,7 +156,7 @@ def _drain(number: PhoneNumber, *, until: float) -> int:
         _send(client, number, [suspect])
     with crew.beside(), Line(client=client, number=number) as line:
         while not _is_over(until) and not pacing.held_seconds(number):
-            if line.has_room and (line.is_idle or (queue.is_ready and not number.held_for)):
+            if line.has_room and queue.may_have_more(is_idle=line.is_idle):
                 line.add(queue.take())
             if line.is_idle:
                 break
@@ -183,14 +184,13 @@ class _Queue:
         self.is_throttled = False
         self.taken = 0
 
-    @property
-    def is_ready(self) -> bool:
-        return not self.is_throttled and time.monotonic() >= self._ready_at
+    def may_have_more(self, *, is_idle: bool) -> bool:
+        """Whether to claim now. Who is idle asks in any case, unless the budget is being refilled."""
+        is_ready = time.monotonic() >= self._ready_at and not self._number.held_for
+        return is_ready or (is_idle and not self.is_throttled)
 
     def take(self) -> list[Claim]:
         """Claim a batch; none when nothing is due, or the budget is spent."""
-        if self.is_throttled:
-            return []
         if time.monotonic() >= self._head_again_at:
             self._place = HEAD
             self._head_again_at = time.monotonic() + _HEAD_SECONDS
@@ -198,7 +198,7 @@ class _Queue:
         if not taken and self._place != HEAD and not self.is_throttled:
             self._place = HEAD
             taken = self._take()
-        if not taken:
+        if not taken and not self.is_throttled:
             self._ready_at = time.monotonic() + _EMPTY_SECONDS
         self.taken += len(taken)
         return taken
@@ -224,7 +224,12 @@ class _Queue:
 
     def _grant(self, wanted: int) -> int:
         granted = throughput.take(number=self._number, most=wanted).count if wanted else 0
-        self.is_throttled = bool(wanted and not granted)
+        # The one try after a pause is no matter of the budget: its answer says how it goes on.
+        is_try = granted > 0 and bool(self._number.held_for)
+        self.is_throttled = granted < wanted and not is_try
+        if self.is_throttled:
+            # So that the rest goes out while calls are in the air, and not a message or two at a time.
+            self._ready_at = time.monotonic() + _REFILL_SECONDS
         return granted
 
 

@@ -255,6 +255,20 @@ def _answer_late(connection: socket.socket, server: RawServer) -> None:
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
 
 
+@pytest.mark.django_db(transaction=True)
+def test_the_budget_is_used_as_it_refills_however_slow_meta_is(
+    queue: Callable[[int], list[Message]], number: PhoneNumber, settings: Settings
+) -> None:
+    """Twenty at once, then twenty a second: none waits for the first ones' answers, a second later."""
+    PhoneNumber.objects.filter(pk=number.pk).update(connection_type="coexistence")
+    queue(32)
+    with RawServer(_answer_late) as meta:
+        settings.SANDBOX_URL = meta.url("")
+        assert deliver.drain(number_id=number.pk) == 32
+
+    assert Message.objects.filter(status="sent").count() == 32
+
+
 def test_each_tenants_first_number_comes_before_any_tenants_second(
     tenant: Tenant, send_text: SendText, number: PhoneNumber
 ) -> None:
