@@ -61,7 +61,7 @@ def told(acme: Party) -> Told:
     factories.StatusReportFactory.create(
         message=message,
         status="failed",
-        occurred_at=now,
+        occurred_at=now + timedelta(seconds=2),
         raw={"recipient_id": PHONE, "status": "failed", "errors": [{"code": 131026}]},
     )
     factories.IdempotentAnswerFactory.create(tenant=acme.tenant, message=message, key="order-17")
