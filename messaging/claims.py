@@ -136,7 +136,9 @@ def settle(statement: str, claims: Iterable[Claim], *more: Any) -> set[int]:
     return {pk for (pk,) in prepared.rows(statement.format(held=_HELD), given)}
 
 
-# The ids are named twice, so that the planner takes the primary key whatever it thinks of the batch.
+# The ids are named twice, so that the planner takes the primary key whatever it thinks of the batch. Where a
+# statement asks for the states that the index of leases has, it does so in a CASE: for a plain condition the
+# planner may read all of that index, dead entries and others' claims included.
 _HELD = """unnest(%s::bigint[], %s::uuid[], %s::bigint[]) AS held (message_id, token, epoch)
  WHERE d.message_id = ANY(%s::bigint[])
    AND d.message_id = held.message_id AND d.claim_token = held.token AND d.epoch = held.epoch"""
@@ -151,7 +153,7 @@ _HAND_BACK = """
 UPDATE messaging_dispatch d
    SET state = 'queued', claim_token = NULL, lease_expires_at = NULL,
        claim_count = greatest(d.claim_count - 1, 0)
-  FROM {held} AND d.state IN ('claimed', 'sending')
+  FROM {held} AND CASE WHEN d.state IN ('claimed', 'sending') THEN true ELSE false END
 RETURNING d.message_id
 """
 # Only the oldest unsettled message of a (number, recipient) pair may be claimed: this keeps their order.

@@ -132,7 +132,7 @@ SELECT m.id, n.phone_number_id, m.peer, m.attempt_count, m.request_id, c.body::t
 # One statement, because each one more is a round trip for every message of a drain. The messages are locked
 # before the dispatches, in the order of their ids, as everyone does; what a lock waited for is judged anew.
 # By the rule of `statuses.py`, only one whose fate is open comes to `sending`; the try counts in any case.
-# CASE, because for a plain condition the planner reads the whole index of leases, dead entries and all.
+# CASE for the reason that `claims.py` gives.
 _INTEND = """
 WITH locked AS MATERIALIZED (
     SELECT m.id, m.status FROM messaging_message m

@@ -159,6 +159,6 @@ _DOUBT = """
 UPDATE messaging_dispatch d
    SET state = 'unknown', lease_expires_at = NULL,
        due_at = statement_timestamp() + make_interval(secs => %s::float8)
-  FROM {held} AND d.state = 'sending'
+  FROM {held} AND CASE d.state WHEN 'sending' THEN true ELSE false END
 RETURNING d.message_id
 """

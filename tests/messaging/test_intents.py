@@ -9,8 +9,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from gosend.lib import metrics
-from messaging import claims, intents, recover, statuses
+from gosend.lib import metrics, prepared
+from messaging import claims, intents, outcomes, recover, statuses
 from messaging.models import Dispatch, Message
 from messaging.outcomes import Landed, record
 from tests.messaging.test_deliver import LATE
@@ -150,7 +150,8 @@ def test_what_another_transaction_changed_meanwhile_is_kept(send_text: SendText)
     assert (message.status, message.wamid) == ("sent", "wamid.early")
 
 
-def test_no_intent_reads_the_claims_of_others(send_text: SendText) -> None:
+@pytest.mark.parametrize("what", ["intent", "hand back", "settle", "doubt"])
+def test_no_statement_reads_the_claims_of_others(what: str, send_text: SendText) -> None:
     message = send_text(is_async=True)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -160,17 +161,41 @@ def test_no_intent_reads_the_claims_of_others(send_text: SendText) -> None:
         )
         cursor.execute("ANALYZE messaging_dispatch")  # the planner learns that nothing is claimed
         later = timezone.now() + timedelta(minutes=1)
-        Dispatch.objects.exclude(pk=message.pk).update(state="claimed", lease_expires_at=later)
-        given = intents._given([_claim(message)])
+        Dispatch.objects.exclude(pk=message.pk).update(state="sending", lease_expires_at=later)
+        claim = _claim(message)
+        if what != "intent":
+            Dispatch.objects.filter(pk=message.pk).update(state="sending")
+        statement, given = _about(claim)[what]
         cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
-        names = {name: f"${place}" for place, name in enumerate(given, 1)}
-        types = ", ".join(["text"] * len(given))
-        cursor.execute(f"PREPARE intent ({types}) AS {intents._INTEND % names}")
-        told = ", ".join(f"'{text}'" for text in given.values())
-        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE intent ({told})")
+        cursor.execute(f"PREPARE about ({', '.join(['text'] * len(given))}) AS {statement}")
+        told = ", ".join(f"'{text}'" for text in given)
+        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE about ({told})")
         [[plan]] = cursor.fetchone()
-        cursor.execute("DEALLOCATE intent")
+        cursor.execute("DEALLOCATE about")
 
     read = plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"]
-    assert Dispatch.objects.get(pk=message.pk).state == "sending"
+    after = Dispatch.objects.filter(pk=message.pk).values_list("state", flat=True)
+    expected = {"intent": ["sending"], "hand back": ["queued"], "settle": [], "doubt": ["unknown"]}
+    assert list(after) == expected[what]
     assert read <= 80
+
+
+def _about(claim: claims.Claim) -> dict[str, tuple[str, list[str]]]:
+    """The statements as they are prepared, with what each is given."""
+    intent = intents._given([claim])
+    ids = prepared.array([claim.message_id])
+    held = [ids, prepared.array([claim.token]), prepared.array([claim.epoch]), ids]
+    return {
+        "intent": (
+            intents._INTEND % {name: f"${place}" for place, name in enumerate(intent, 1)},
+            list(intent.values()),
+        ),
+        "hand back": (_numbered(claims._HAND_BACK), held),
+        "settle": (_numbered(outcomes._SETTLE), held),
+        "doubt": (_numbered(outcomes._DOUBT), ["900", *held]),
+    }
+
+
+def _numbered(statement: str) -> str:
+    parts = statement.format(held=claims._HELD).split("%s")
+    return "".join(f"{part}${place}" for place, part in enumerate(parts[:-1], 1)) + parts[-1]
