@@ -3,10 +3,14 @@
 from dataclasses import dataclass
 
 import pytest
+from django.core.servers.basehttp import WSGIServer
 
 from accounts import keys, tenants
 from accounts.models import ApiKey, Customer, PhoneNumber, Tenant, User
 from tests import factories
+
+# Callers that wait for a live server to take them on; Django lets ten, and the system hangs up on the rest.
+WSGIServer.request_queue_size = 128
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ class Receiver(ThreadingHTTPServer):
     """Answers every POST with 200 and keeps it; `GET /received` returns all, oldest first."""
 
     daemon_threads = True
+    # Webhooks come side by side; of more than five that knock at once, the rest would be hung up on.
+    request_queue_size = 128
 
     def __init__(self, *, port: int) -> None:
         super().__init__(("127.0.0.1", port), _Handler)

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,8 +48,13 @@ class Run:
         self.random = random.Random(f"{self.seed}:{self.result.id}")
         self._people = 0
 
-    def world(self, **options: Any) -> AbstractContextManager[World]:
-        return World(self.ground, **options)
+    def world(
+        self, *, settings: Mapping[str, str] | None = None, **options: Any
+    ) -> AbstractContextManager[World]:
+        own = " ".join(f"{name}={value}" for name, value in (settings or {}).items())
+        if own and f"settings: {own}" not in self.result.notes:
+            self.note(f"settings: {own}")
+        return World(self.ground, settings=settings, **options)
 
     def pick(self, *, quick: int, full: int) -> int:
         return quick if self.is_quick else full

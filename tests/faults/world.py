@@ -33,7 +33,6 @@ SHORT = {
     "WEBHOOK_TIMEOUT_SECONDS": "4",
     "CLAIM_LEASE_SECONDS": "6",
     "UNCONFIRMED_AFTER_SECONDS": "120",
-    "SWEEP_SECONDS": "1",
 }
 DOOR = "/meta/webhook"
 

@@ -28,6 +28,7 @@ SendText = Callable[..., Message]
 class Meta(ThreadingHTTPServer):
     """Answers every send with one error code, or takes it."""
 
+    request_queue_size = 64
     code: int | None = None
     usage: dict[str, int] | None = None
     seconds = 0.0

@@ -16,6 +16,7 @@ class Receiver(ThreadingHTTPServer):
     """Keeps what was posted, and answers with `status`."""
 
     daemon_threads = True
+    request_queue_size = 64
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Post)
