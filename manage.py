@@ -4,6 +4,7 @@
 import os
 import sys
 
+from django.conf import settings
 from django.core.management import execute_from_command_line
 from django.db import OperationalError
 
@@ -13,10 +14,10 @@ def main() -> None:
     try:
         execute_from_command_line(sys.argv)
     except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", None):
-            raise  # the server answered
-        cure = "See DATABASE_URL." if os.environ.get("DATABASE_URL") else "Leave make run or make demo going."
-        sys.exit(f"PostgreSQL does not answer. {cure}\n{error}")
+        if not str(error).startswith(("connection failed", "connection is bad", "connection timeout")):
+            raise
+        cure = "Leave make run or make demo going." if settings.IS_EMBEDDED else "See DATABASE_URL."
+        sys.exit(f"No connection to PostgreSQL. {cure}\n{error}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Hand queued messages to Meta: one at once, or what is due on a number, many side by side."""
 
 import logging
+import math
 import threading
 import time
 from collections import Counter
@@ -40,8 +41,12 @@ _HEAD_SECONDS = 5.0
 # An empty queue is looked at again after as long while calls are in the air.
 _EMPTY_SECONDS = 0.1
 
+# Seconds for which a number that found no place for its drain counts as waiting for one.
+_CROWDED_SECONDS = 1.0
+
 _draining: dict[int, int] = {}
 _draining_lock = threading.Lock()
+_turned_away_at = -math.inf
 
 
 def now(*, message: Message) -> None:
@@ -116,9 +121,9 @@ def drain(*, number_id: int, seconds: float = DRAIN_SECONDS) -> int:
     """Send what is due on one number; return how many messages were taken on.
 
     One drain of a number is enough in a process. It ends where its own time does, or the number's budget
-    while nothing is in the air, and has the bell rung again for the rest; a number that may not send now
-    keeps its queue. A process that was asked to stop claims nothing more, and hands back what it has not
-    begun.
+    while nothing is in the air or another number waits for its place, and has the bell rung again for the
+    rest; a number that may not send now keeps its queue. A process that was asked to stop claims nothing
+    more, and hands back what it has not begun.
     """
     if number_id in _draining or stop.asked.is_set():
         return 0
@@ -132,6 +137,7 @@ def drain(*, number_id: int, seconds: float = DRAIN_SECONDS) -> int:
 @contextmanager
 def _turn(number: PhoneNumber) -> Iterator[bool]:
     """Whether this number may be drained in this process now; its tenant's others count."""
+    global _turned_away_at
     with _draining_lock:
         is_busy = number.pk in _draining
         of_tenant = Counter(_draining.values())[number.tenant_id]
@@ -140,6 +146,7 @@ def _turn(number: PhoneNumber) -> Iterator[bool]:
         if is_ours:
             _draining[number.pk] = number.tenant_id
     if is_crowded and not is_busy:
+        _turned_away_at = time.monotonic()
         doorbell.ring_later("messaging.drain", seconds=_REFILL_SECONDS, number_id=number.pk)
     try:
         yield is_ours
@@ -156,6 +163,8 @@ def _drain(number: PhoneNumber, *, until: float) -> int:
         _send(client, number, [suspect])
     with crew.beside(), Line(client=client, number=number) as line:
         while not _is_over(until) and not pacing.held_seconds(number):
+            if queue.is_throttled and _is_crowded():
+                break  # what the budget brings by and by is worth no place that another number could fill
             if line.has_room and queue.may_have_more(is_idle=line.is_idle):
                 line.add(queue.take())
             if line.is_idle:
@@ -167,6 +176,10 @@ def _drain(number: PhoneNumber, *, until: float) -> int:
     elif _is_over(until):
         doorbell.ring("messaging.drain", number_id=number.pk)
     return queue.taken - line.handed_back
+
+
+def _is_crowded() -> bool:
+    return time.monotonic() - _turned_away_at < _CROWDED_SECONDS
 
 
 def _is_over(until: float) -> bool:
@@ -209,8 +222,12 @@ class _Queue:
         if not granted:
             return []
         batch = claims.take_due(number_id=self._number.pk, limit=granted, after=self._place)
-        throughput.give_back(number=self._number, count=granted - len(batch.claims))
+        left = granted - len(batch.claims)
+        throughput.give_back(number=self._number, count=left)
         self._place = batch.place
+        # Not so where the rest of what is due waits for another to the same person, and not for the one try
+        # after a pause: its answer says how it goes on.
+        self._throttle(granted < due and not left and not self._number.held_for)
         return batch.claims
 
     def take_suspect(self) -> Claim | None:
@@ -224,13 +241,14 @@ class _Queue:
 
     def _grant(self, wanted: int) -> int:
         granted = throughput.take(number=self._number, most=wanted).count if wanted else 0
-        # The one try after a pause is no matter of the budget: its answer says how it goes on.
-        is_try = granted > 0 and bool(self._number.held_for)
-        self.is_throttled = granted < wanted and not is_try
-        if self.is_throttled:
-            # So that the rest goes out while calls are in the air, and not a message or two at a time.
-            self._ready_at = time.monotonic() + _REFILL_SECONDS
+        self._throttle(bool(wanted and not granted))
         return granted
+
+    def _throttle(self, is_spent: bool) -> None:
+        """Let a spent budget come together again for a while, so that it is not taken a message at a time."""
+        self.is_throttled = is_spent
+        if is_spent:
+            self._ready_at = time.monotonic() + _REFILL_SECONDS
 
 
 def numbers_due() -> list[int]:

@@ -109,16 +109,20 @@ class Flight:
 
 
 def call(client: GraphClient, intent: Intent) -> Landed:
-    """Make the call, unless it is too late for it. Whatever goes wrong, what comes back is an answer."""
+    """Make the call, unless it is too late for it; count and time it, and say on the log how it went.
+
+    Whatever goes wrong, it lands: a drain waits for all that it has begun.
+    """
     if time.monotonic() > intent.begin_before:
         return _not_begun(intent, "too_late")
+    started = time.monotonic()
     with logs.about(message_id=intent.claim.message_id, request=intent.request_id):
+        answer = _ask(client, intent)
         try:
-            return Landed(intent, _ask(client, intent))
+            _tell(answer, time.monotonic() - started)
         except Exception:
-            # A fault of ours, at a point nobody knows: so nobody knows whether Meta has the message.
-            log.exception("the call for message %s broke", intent.claim.message_id)
-            return Landed(intent, errors.from_failed(http.Failed("broken", http.Outcome.UNKNOWN)))
+            log.exception("the call for message %s could not be counted", intent.claim.message_id)
+    return Landed(intent, answer)
 
 
 def _not_begun(intent: Intent, why: str) -> Landed:
@@ -127,16 +131,18 @@ def _not_begun(intent: Intent, why: str) -> Landed:
 
 
 def _ask(client: GraphClient, intent: Intent) -> Answer:
-    """Count and time the call, and say on the log how it went."""
-    started = time.monotonic()
-    answer: Answer
     try:
-        answer = client.send_message(phone_number_id=intent.phone_number_id, body=intent.body)
+        return client.send_message(phone_number_id=intent.phone_number_id, body=intent.body)
     except GraphError as error:
-        answer = error
-    seconds = time.monotonic() - started
+        return error
+    except Exception:
+        # A fault of ours, at a point nobody knows: so nobody knows whether Meta has the message.
+        log.exception("the call for message %s broke", intent.claim.message_id)
+        return errors.from_failed(http.Failed("broken", http.Outcome.UNKNOWN))
+
+
+def _tell(answer: Answer, seconds: float) -> None:
     outcome = answer.outcome.name.lower() if isinstance(answer, GraphError) else "sent"
     metrics.SEND_SECONDS.observe(seconds, outcome)
     level = logging.DEBUG if outcome == "sent" else logging.INFO
     log.log(level, "call to Meta: %s, code %s, %d ms", outcome, getattr(answer, "code", None), seconds * 1000)
-    return answer

@@ -10,5 +10,5 @@ def write_anew(table: str) -> None:
     planned for no row at all.
     """
     with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # else triggers that are still to come forbid it
         cursor.execute(f"CLUSTER {table} USING {table}_pkey; ANALYZE {table}")

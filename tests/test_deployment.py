@@ -27,7 +27,8 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parent.parent
 WAIT_SECONDS = 30
 GIVEN = {"POSTGRES_PASSWORD": "only-for-this-test"}
-pytestmark = [pytest.mark.django_db, pytest.mark.journey]
+# What the processes leave in the database goes with each test.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.journey]
 
 
 def service(name: str) -> dict[str, Any]:

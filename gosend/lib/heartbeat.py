@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 # A process that was not seen for as long is forgotten.
 _FORGET = "1 hour"
+# An ending process waits no longer for its last counts to be kept.
+_END_SECONDS = 5.0
 _started: set[int] = set()
 
 
@@ -55,7 +57,7 @@ def _run(kind: str, stop: threading.Event) -> None:
 
 def _end(stop: threading.Event, thread: threading.Thread) -> None:
     stop.set()
-    thread.join(2)
+    thread.join(_END_SECONDS)
 
 
 def name_of(kind: str) -> str:

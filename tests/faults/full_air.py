@@ -16,7 +16,7 @@ CALLS_AT_ONCE = 192
 _FULL = CALLS_AT_ONCE + 16
 # So slow that a number's 80 a second, after its burst, fill the air before the first answer comes.
 _META_SECONDS = 4.0
-_PATIENT = {"META_TIMEOUT_SECONDS": "8", "CLAIM_LEASE_SECONDS": "10"}
+_PATIENT = {"META_TIMEOUT_SECONDS": "8", "CLAIM_LEASE_SECONDS": "20"}
 _QUEUED = 500
 
 
@@ -35,8 +35,9 @@ def full_air(run: Run) -> None:
                 len(caught) >= _FULL,
                 f"killed with {len(caught)} intents out (a drain makes {CALLS_AT_ONCE} calls side by side)",
             )
-            flying |= caught
             world.start_worker()
+            # What the dead one had asked PostgreSQL to commit may have become visible only now.
+            flying |= caught | world.sending()
             world.drain(seconds=120 * run.slack)
         doubted = world.in_doubt()
         only_in_flight(run, world, doubted, flying, f"{kills} kills")

@@ -1,5 +1,6 @@
 """Claim, intent, call, outcome: and what happens when one of them is missing."""
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -10,6 +11,7 @@ from django.db.models import Count
 from django.utils import timezone
 from pytest_django import Settings
 
+from accounts import numbers
 from accounts.models import PhoneNumber, Tenant
 from gosend.sandbox.models import PendingCallback
 from gosend.whatsapp.client import Accepted, GraphClient
@@ -245,6 +247,29 @@ def test_what_breaks_one_call_leaves_the_others_their_answers(
 
     statuses = sorted(Message.objects.values_list("status", flat=True))
     assert statuses == ["sent"] * 5 + ["unknown"]
+
+
+def test_an_answer_counts_also_where_it_cannot_be_counted(
+    send_text: SendText, number: PhoneNumber, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By then Meta has the message: to lose the answer would leave it in doubt."""
+    claim = _claim(send_text(is_async=True))
+    caplog.set_level(logging.DEBUG, "messaging.flight")
+    teller = logging.getLogger("messaging.flight")
+    teller.addFilter(_break_on_debug)
+    try:
+        deliver._send(numbers.client_for(number), number, [claim])
+    finally:
+        teller.removeFilter(_break_on_debug)
+
+    assert "could not be counted" in caplog.text
+    assert Message.objects.get().status == "sent"
+
+
+def _break_on_debug(record: logging.LogRecord) -> bool:
+    if record.levelno == logging.DEBUG:
+        raise RuntimeError("a filter of somebody's")
+    return True
 
 
 def test_what_cannot_be_prepared_leaves_the_others_to_be_sent(

@@ -1,7 +1,9 @@
 """The drain: many at a time, few statements, and what is in hand when a process or the database ends."""
 
 import socket
+import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -249,24 +251,81 @@ def test_what_is_intended_and_not_begun_goes_back(
 
 
 def _answer_late(connection: socket.socket, server: RawServer) -> None:
-    body = b'{"messages": [{"id": "wamid.%d"}]}' % id(connection)
     server.read_request(connection)
     time.sleep(1)
+    _answer(connection)
+
+
+def _answer(connection: socket.socket) -> None:
+    body = b'{"messages": [{"id": "wamid.%s"}]}' % uuid.uuid4().hex.encode()
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
 
 
-@pytest.mark.django_db(transaction=True)
-def test_the_budget_is_used_as_it_refills_however_slow_meta_is(
-    queue: Callable[[int], list[Message]], number: PhoneNumber, settings: Settings
-) -> None:
-    """Twenty at once, then twenty a second: none waits for the first ones' answers, a second later."""
+@pytest.fixture
+def twenty_a_second(number: PhoneNumber) -> PhoneNumber:
+    """After twenty at once."""
     PhoneNumber.objects.filter(pk=number.pk).update(connection_type="coexistence")
+    return number
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_budget_is_used_as_it_refills_while_calls_are_in_the_air(
+    queue: Callable[[int], list[Message]], twenty_a_second: PhoneNumber, settings: Settings
+) -> None:
     queue(32)
-    with RawServer(_answer_late) as meta:
+    all_have_come = threading.Event()
+
+    def answer_once_all_have_come(connection: socket.socket, server: RawServer) -> None:
+        server.read_request(connection)
+        if len(server.requests) >= 32:
+            all_have_come.set()
+        all_have_come.wait(4)
+        _answer(connection)
+
+    with RawServer(answer_once_all_have_come) as meta:
         settings.SANDBOX_URL = meta.url("")
-        assert deliver.drain(number_id=number.pk) == 32
+        assert deliver.drain(number_id=twenty_a_second.pk) == 32
+        assert all_have_come.is_set()
 
     assert Message.objects.filter(status="sent").count() == 32
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_drain_that_waits_for_its_budget_yields_to_a_number_without_a_place(
+    queue: Callable[[int], list[Message]],
+    twenty_a_second: PhoneNumber,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(deliver, "DRAINS", 1)
+    other = _another(twenty_a_second, 1)
+    queue(60)
+    with RawServer(_answer_late) as meta, ThreadPoolExecutor(1) as pool:
+        settings.SANDBOX_URL = meta.url("")
+        draining = pool.submit(_drain_alone, twenty_a_second.pk)
+        while len(meta.requests) < 20:
+            assert not draining.done()
+            time.sleep(0.01)
+        assert deliver.drain(number_id=other.pk) == 0
+
+        assert 20 <= draining.result() < 60
+
+
+def _drain_alone(number_id: int) -> int:
+    try:
+        return deliver.drain(number_id=number_id)
+    finally:
+        connection.close()
+
+
+def test_who_waits_for_another_to_the_same_person_is_no_sign_of_a_spent_budget(
+    send_text: SendText, twenty_a_second: PhoneNumber, settings: Settings
+) -> None:
+    """Thirty are due, twenty may go, and one of each of the three persons can."""
+    for n in range(30):
+        send_text(to=f"5491140500{n % 3}00", is_async=True)
+
+    assert deliver.drain(number_id=twenty_a_second.pk) >= 20
 
 
 def test_each_tenants_first_number_comes_before_any_tenants_second(

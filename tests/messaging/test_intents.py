@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -10,9 +11,10 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from gosend.lib import metrics, prepared
-from messaging import claims, intents, outcomes, recover, statuses
+from messaging import claims, intents, outcomes, pairs, recover, statuses
 from messaging.models import Dispatch, Message
 from messaging.outcomes import Landed, record
+from tests import plans
 from tests.messaging.test_deliver import LATE
 from tests.messaging.waiting import until_somebody_waits
 
@@ -150,34 +152,55 @@ def test_what_another_transaction_changed_meanwhile_is_kept(send_text: SendText)
     assert (message.status, message.wamid) == ("sent", "wamid.early")
 
 
-@pytest.mark.parametrize("what", ["intent", "hand back", "settle", "doubt"])
+@pytest.mark.parametrize("what", ["intent", "put off", "hand back", "put back", "settle", "doubt"])
 def test_no_statement_reads_the_claims_of_others(what: str, send_text: SendText) -> None:
     message = send_text(is_async=True)
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO messaging_dispatch SELECT more.* FROM messaging_dispatch seed,"
             " generate_series(1, 5000) n,"
-            " jsonb_populate_record(seed, jsonb_build_object('message_id', seed.message_id + n)) more"
+            " jsonb_populate_record(seed, jsonb_build_object("
+            "'message_id', seed.message_id + n, 'peer', seed.peer || n)) more"
         )
-        cursor.execute("ANALYZE messaging_dispatch")  # the planner learns that nothing is claimed
+        plans.write_anew("messaging_dispatch")  # the planner learns that nothing is claimed
         later = timezone.now() + timedelta(minutes=1)
         Dispatch.objects.exclude(pk=message.pk).update(state="sending", lease_expires_at=later)
         claim = _claim(message)
-        if what != "intent":
+        if what not in ("intent", "put off"):
             Dispatch.objects.filter(pk=message.pk).update(state="sending")
-        statement, given = _about(claim)[what]
+        plan = _put_off(claim) if what == "put off" else _prepared(*_about(claim)[what])
+
+    read = plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"]
+    after = Dispatch.objects.filter(pk=message.pk).values_list("state", flat=True)
+    expected = {"intent": ["sending"], "settle": [], "doubt": ["unknown"]}
+    assert list(after) == expected.get(what, ["queued"])
+    assert read <= 80
+
+
+def _prepared(statement: str, given: list[str]) -> Any:
+    with connection.cursor() as cursor:
         cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
         cursor.execute(f"PREPARE about ({', '.join(['text'] * len(given))}) AS {statement}")
         told = ", ".join(f"'{text}'" for text in given)
         cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE about ({told})")
         [[plan]] = cursor.fetchone()
         cursor.execute("DEALLOCATE about")
+    return plan
 
-    read = plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"]
-    after = Dispatch.objects.filter(pk=message.pk).values_list("state", flat=True)
-    expected = {"intent": ["sending"], "hand back": ["queued"], "settle": [], "doubt": ["unknown"]}
-    assert list(after) == expected[what]
-    assert read <= 80
+
+def _put_off(claim: claims.Claim) -> Any:
+    """Explained where it is executed: it is not prepared."""
+    found = []
+
+    def explain(execute: Callable[..., Any], sql: str, given: Any, many: bool, context: Any) -> None:
+        execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", given, many, context)
+        found.extend(context["cursor"].fetchone()[0])
+
+    [draft] = intents.read([claim])
+    number_id = Dispatch.objects.values_list("phone_number_id", flat=True).get(pk=claim.message_id)
+    with connection.execute_wrapper(explain):
+        pairs._put_off(number_id, [(draft, 1_000_000)])
+    return found[0]
 
 
 def _about(claim: claims.Claim) -> dict[str, tuple[str, list[str]]]:
@@ -191,6 +214,7 @@ def _about(claim: claims.Claim) -> dict[str, tuple[str, list[str]]]:
             list(intent.values()),
         ),
         "hand back": (_numbered(claims._HAND_BACK), held),
+        "put back": (_numbered(outcomes._PUT_BACK), ["1.5", *held]),
         "settle": (_numbered(outcomes._SETTLE), held),
         "doubt": (_numbered(outcomes._DOUBT), ["900", *held]),
     }

@@ -8,7 +8,7 @@ from django.urls import reverse
 from accounts import roles
 from accounts.models import User
 from messaging.console import search
-from tests import factories
+from tests import factories, plans
 from tests.conftest import Party
 from tests.messaging.console.conftest import PHONE, WAMID, Told, sign_in
 
@@ -74,7 +74,7 @@ def _multiply(table: str, own: tuple[str, ...]) -> None:
             f" jsonb_populate_record(seed, jsonb_build_object({made})) more"
         )
         cursor.execute("SET LOCAL session_replication_role = DEFAULT")
-        cursor.execute(f"ANALYZE {table}")
+    plans.write_anew(table)
 
 
 @pytest.mark.parametrize(
@@ -90,12 +90,12 @@ def test_no_search_reads_a_table_through(term: str, sees_all: bool, told: Told) 
     with connection.cursor() as cursor:
         # With it the planner takes a table as a whole only where there is no index to go by.
         cursor.execute("SET LOCAL enable_seqscan = off")
-        plans = [
+        found = [
             rows.explain(format="json", analyze=True, buffers=True) for rows in search.queries(term, user)
         ]
 
-    assert plans
-    for plan in plans:
+    assert found
+    for plan in found:
         [top] = orjson.loads(plan)
         assert top["Plan"]["Node Type"] == "Limit", plan
         assert top["Plan"]["Shared Hit Blocks"] + top["Plan"]["Shared Read Blocks"] <= _BLOCKS_MAX, plan
