@@ -141,16 +141,14 @@ ON CONFLICT (phone_number_id, peer) DO UPDATE
                       ELSE held.full_at END
 RETURNING held.peer, held.wait
 """
-# Locked where nobody else has the row: it never waits while it holds one, so it cannot deadlock. CASE for the
-# reason that `claims.py` gives.
+# Locked where nobody else has the row: it never waits while it holds one, so it cannot deadlock.
 _PUT_OFF = """
 WITH late AS (
     SELECT * FROM unnest(%(ids)s::bigint[], %(tokens)s::uuid[], %(epochs)s::bigint[], %(peers)s::text[],
                          %(waits)s::float8[]) AS given (message_id, token, epoch, peer, wait)
 ), first AS (
     SELECT d.message_id, late.wait FROM late JOIN messaging_dispatch d ON d.message_id = late.message_id
-     WHERE d.claim_token = late.token AND d.epoch = late.epoch
-       AND CASE d.state WHEN 'claimed' THEN true ELSE false END
+     WHERE d.claim_token = late.token AND d.epoch = late.epoch AND d.state = 'claimed'
        FOR UPDATE OF d SKIP LOCKED
 ), behind AS (
     SELECT d.message_id, d.peer, late.wait FROM late
