@@ -215,6 +215,7 @@ class Line:
                 self._porters.shutdown(wait=False, cancel_futures=True)
             if held:
                 persist(lambda: claims.hand_back(held))
+                throughput.give_back(number=self._number, count=len(held))
                 self.handed_back += len(held)
         finally:
             while self._flight.in_air or self._answers:

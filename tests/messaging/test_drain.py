@@ -20,7 +20,7 @@ from accounts import numbers, tenants
 from accounts.models import PhoneNumber, Tenant
 from gosend.lib import stop
 from gosend.whatsapp.client import Accepted
-from messaging import claims, deliver, flight, intents, line, outcomes, recover
+from messaging import claims, deliver, flight, intents, line, outcomes, recover, throughput
 from messaging.models import Dispatch, Message
 from tests.lib.raw_server import RawServer
 
@@ -35,6 +35,13 @@ def queue(send_text: SendText) -> Callable[[int], list[Message]]:
         return [send_text(to=f"54911405{n:05d}", is_async=True) for n in range(count)]
 
     return _queue
+
+
+@pytest.fixture
+def twenty_a_second(number: PhoneNumber) -> PhoneNumber:
+    """After twenty at once."""
+    PhoneNumber.objects.filter(pk=number.pk).update(connection_type="coexistence")
+    return number
 
 
 @pytest.fixture
@@ -207,14 +214,17 @@ def test_a_process_that_is_to_stop_claims_nothing(
 
 
 def test_a_line_that_ends_hands_back_what_it_has_not_begun(
-    queue: Callable[[int], list[Message]], number: PhoneNumber
+    queue: Callable[[int], list[Message]], twenty_a_second: PhoneNumber
 ) -> None:
-    queue(3)
+    queue(15)
+    number = PhoneNumber.objects.select_related("business_account").get(pk=twenty_a_second.pk)
+    granted = throughput.take(number=number, most=15).count
     with line.Line(client=numbers.client_for(number), number=number) as held:
-        held.add(claims.take_due(number_id=number.pk, limit=3).claims)
+        held.add(claims.take_due(number_id=number.pk, limit=granted).claims)
 
-    assert held.handed_back == 3
+    assert held.handed_back == granted == 15
     assert set(Dispatch.objects.values_list("state", "claim_count")) == {("queued", 0)}
+    assert throughput.take(number=number, most=20).count == 20  # with their places in the budget
 
 
 @pytest.mark.django_db(transaction=True)
@@ -259,13 +269,6 @@ def _answer_late(connection: socket.socket, server: RawServer) -> None:
 def _answer(connection: socket.socket) -> None:
     body = b'{"messages": [{"id": "wamid.%s"}]}' % uuid.uuid4().hex.encode()
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
-
-
-@pytest.fixture
-def twenty_a_second(number: PhoneNumber) -> PhoneNumber:
-    """After twenty at once."""
-    PhoneNumber.objects.filter(pk=number.pk).update(connection_type="coexistence")
-    return number
 
 
 @pytest.mark.django_db(transaction=True)
