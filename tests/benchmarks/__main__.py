@@ -67,7 +67,6 @@ def _arguments() -> argparse.Namespace:
 
 def _run(asked: argparse.Namespace, *, graph_port: int, began: float) -> int:
     from django.core.management import call_command  # noqa: PLC0415 -- after django.setup()
-    from django.db import connection  # noqa: PLC0415
 
     from tests.benchmarks import (  # noqa: PLC0415
         console,
@@ -75,20 +74,19 @@ def _run(asked: argparse.Namespace, *, graph_port: int, began: float) -> int:
         events,
         life,
         lists,
+        measure,
         report,
         sending,
         soak,
     )
-    from tests.benchmarks.measure import Result  # noqa: PLC0415
 
     call_command("migrate", verbosity=0)
-    results: list[Result] = []
+    results: list[measure.Result] = []
 
-    def take(name: str, act: Callable[[], list[Result]]) -> None:
+    def take(name: str, act: Callable[[], list[measure.Result]]) -> None:
         if name in asked.only:
             print(f"… {name}", flush=True)  # noqa: T201
-            with connection.cursor() as cursor:
-                cursor.execute("VACUUM ANALYZE")  # as autovacuum would meanwhile, where it is on
+            measure.tidy()
             for result in act():
                 report.show(result)
                 results.append(result)
