@@ -17,7 +17,7 @@ def main() -> None:
         if not str(error).startswith(("connection failed", "connection is bad", "connection timeout")):
             raise
         cure = "Leave make run or make demo going." if settings.IS_EMBEDDED else "See DATABASE_URL."
-        sys.exit(f"No connection to PostgreSQL. {cure}\n{error}")
+        sys.exit(f"No connection to PostgreSQL. {cure}\n{str(error).splitlines()[0]}")
 
 
 if __name__ == "__main__":

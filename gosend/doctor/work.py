@@ -28,9 +28,7 @@ def processes() -> Iterator[Finding]:
         if count := alive.get(kind):
             yield well(kind, f"{count} {kind} {'process is' if count == 1 else 'processes are'} at work.")
         else:
-            yield ill(
-                kind, f"No {kind} process has reported for {_PROCESS_SECONDS:.0f} s.", f"Start one: {cure}"
-            )
+            yield ill(kind, f"No {kind} process is at work.", f"Start one: {cure}")
 
 
 def beat() -> Iterator[Finding]:

@@ -41,8 +41,7 @@ def start(kind: str) -> None:
 def _run(kind: str, stop: threading.Event) -> None:
     name = name_of(kind)
     is_ending = False
-    while not is_ending:
-        is_ending = stop.wait(settings.METRICS_FLUSH_SECONDS)
+    while True:
         try:
             metrics.flush()
             if not is_ending:
@@ -50,6 +49,9 @@ def _run(kind: str, stop: threading.Event) -> None:
         except Exception as error:  # whatever ails the database, the counts wait and the process goes on
             log.warning("the process's counts could not be kept: %s", type(error).__name__)
             connection.close()
+        if is_ending:
+            break
+        is_ending = stop.wait(settings.METRICS_FLUSH_SECONDS)
     with contextlib.suppress(Exception):
         leave(name)
     connection.close()
