@@ -38,6 +38,9 @@ def web_killed(run: Run) -> None:
             time.sleep(run.random.uniform(0.0, 0.4))
             kills += world.webs[0].kill_serving_process()
             flying |= world.sending()
+            time.sleep(0.1)
+            # What the dead one had asked PostgreSQL to commit may have become visible only now.
+            flying |= world.sending()
             while not all(send.done() for send in sends):
                 raised += world.raise_the_dead()
                 time.sleep(0.2)
