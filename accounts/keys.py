@@ -6,11 +6,10 @@ import secrets
 import string
 import zlib
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import models
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from accounts.models import KEY_SCOPES, ApiKey, Tenant
 from gosend.lib import held, prepared
@@ -100,7 +99,7 @@ def find(plaintext: str, *, address: str | None = None, dialect: str = ApiKey.Di
     if key is None:
         raise UnknownKey("Invalid or missing API key")
     _require_current(key, address)
-    _note_use(key, timezone.now())
+    _note_use(key, datetime.now(UTC))
     return key
 
 
@@ -126,7 +125,7 @@ def find_held(plaintext: str, *, address: str | None, dialect: str) -> ApiKey:
         version=lambda: _version(plaintext, dialect, digest),
     )
     _require_current(key, address)
-    _note_use(key, timezone.now())
+    _note_use(key, datetime.now(UTC))
     return key
 
 
@@ -144,7 +143,7 @@ SELECT key.ctid::text, key.xmin::text, tenant.ctid::text, tenant.xmin::text
 
 
 def _require_current(key: ApiKey, address: str | None) -> None:
-    if key.revoked_at or (key.expires_at and key.expires_at <= timezone.now()):
+    if key.revoked_at or (key.expires_at and key.expires_at <= datetime.now(UTC)):
         raise ExpiredKey("This API key was revoked or has expired")
     if key.allowed_networks and not _is_allowed(address, key.allowed_networks):
         raise AddressNotAllowed("This API key may not be used from this address")

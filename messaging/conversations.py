@@ -1,11 +1,10 @@
 """The 24-hour window: open it, extend it, ask it; and the record of the exchange beside it."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import connection, transaction
 from django.db.models import F, Value
 from django.db.models.functions import Greatest
-from django.utils import timezone
 
 from accounts.models import PhoneNumber
 from gosend.lib.errors import DomainError
@@ -26,7 +25,7 @@ def leaves_windows_to_meta(number: PhoneNumber) -> bool:
     So it is where the number's policy says so, and during a number's first day, whose inbound messages
     before the connection we have not seen.
     """
-    is_new = number.connected_at > timezone.now() - WINDOW
+    is_new = number.connected_at > datetime.now(UTC) - WINDOW
     return number.window_policy == PhoneNumber.WindowPolicy.DEFER or is_new
 
 

@@ -8,7 +8,7 @@ from wsgiref.types import StartResponse
 from django.conf import settings
 from django.core.handlers.exception import convert_exception_to_response
 from django.core.handlers.wsgi import WSGIHandler, get_script_name
-from django.db import close_old_connections, reset_queries
+from django.db import DEFAULT_DB_ALIAS, connections, reset_queries
 from django.http import HttpResponse
 from django.urls import set_script_prefix
 from django.utils.log import log_response
@@ -57,13 +57,18 @@ def _begin() -> None:
     """What Django does where a request starts: what broke is closed, and the rest will be asked once."""
     if settings.DEBUG:
         reset_queries()
-    close_old_connections()
+    _close_old_connection()
 
 
 def _end(response: Any) -> None:
     """What `response.close()` does. The answer is made and committed: nothing that fails here may cost it."""
-    for close in (*response._resource_closers, close_old_connections):
+    for close in (*response._resource_closers, _close_old_connection):
         try:
             close()
         except Exception:
             log.exception("something was not closed after a request")
+
+
+def _close_old_connection() -> None:
+    """Django's `close_old_connections` for the one database that there is."""
+    connections[DEFAULT_DB_ALIAS].close_if_unusable_or_obsolete()

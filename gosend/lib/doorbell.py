@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from celery import Celery, current_app
 from django.db import connection, transaction
@@ -64,8 +64,7 @@ def _broker(app: Celery, _url: str) -> _Broker:
     return _Broker(ProducerPool(connection.Pool(_AT_ONCE), limit=_AT_ONCE))
 
 
-@dataclass(frozen=True, slots=True)
-class _Bell:
+class _Bell(NamedTuple):
     task: str
     arguments: tuple[tuple[str, Any], ...]
 

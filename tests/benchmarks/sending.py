@@ -30,7 +30,7 @@ def send(*, graph_port: int, count: int) -> list[Result]:
     seed.clear()
     stand = seed.stand("Bench sending")
     number = stand.numbers[0]
-    ratios, shares, notes, statements = [], [], [], 0.0
+    ratios, shares, notes, limits, statements = [], [], [], [], 0.0
     with world.sandbox(port=graph_port, latency_ms=_LATENCY_MS):
         for _ in range(_ROUNDS):
             seed.queue(number, count)
@@ -39,22 +39,28 @@ def send(*, graph_port: int, count: int) -> list[Result]:
             bare = _bare(number, graph_port, count=count // 2, concurrency=drained["concurrency"])
             ours = (drained["cpu"] + database) / count
             ratios.append(ours / (bare["cpu"] / bare["count"]))
-            rate = count / drained["seconds"]
-            shares.append(
-                rate / min(drained["concurrency"] * 1000 / _LATENCY_MS, bare["count"] / bare["seconds"])
+            rate, bare_rate = count / drained["seconds"], bare["count"] / bare["seconds"]
+            allowed = drained["concurrency"] * 1000 / _LATENCY_MS
+            shares.append(rate / min(allowed, bare_rate))
+            limits.append(
+                f"{rate:,.0f} messages/s; {drained['concurrency']} calls at once of {_LATENCY_MS} ms allow"
+                f" {allowed:,.0f}, the processors {bare_rate:,.0f}, which the bare client loop came to"
             )
             statements = drained["statements"] / count
             notes.append(
                 f"drain: {rate:,.0f} messages/s at {drained['concurrency']} calls at once, CPU per message"
                 f" {1e6 * drained['cpu'] / count:.0f} µs sender"
                 f" + {1e6 * database / count:.0f} µs PostgreSQL;"
-                f" bare loop {bare['count'] / bare['seconds']:,.0f} calls/s,"
-                f" {1e6 * bare['cpu'] / bare['count']:.0f} µs"
+                f" bare loop {bare_rate:,.0f} calls/s, {1e6 * bare['cpu'] / bare['count']:.0f} µs"
             )
     return [
         Result("send-cpu", measure.CPU_BY_BARE, median(ratios), 4.0, is_most=True, notes=notes),
         Result(
-            "send-throughput", "messages/s by what latency, calls at once and CPU allow", median(shares), 0.80
+            "send-throughput",
+            "messages/s by what latency, calls at once and CPU allow",
+            median(shares),
+            0.80,
+            notes=limits,
         ),
         Result("statements-per-sent-message", "statements", statements, 0.20, is_most=True),
     ]
