@@ -31,10 +31,10 @@ demo: set-up ## Everything at once, with a first message (ONCE=1 to end after it
 test: set-up-dev ## Run the tests (ARGS= for pytest)
 	@exec $(HOLD) .venv/bin/python -m pytest --ds=tests.settings $(ARGS)
 
-faults: set-up-dev ## Kill our own processes and count (QUICK=1 for minutes, ONLY=F01,F05, SEED=, WRITE=1 for the page)
+faults: set-up-dev ## Kill our own processes and count (QUICK=1 for minutes, ONLY=F01,F05, SEED=, WRITE=1 for the page; F32 takes MINUTES=10)
 	@exec .venv/bin/python -m tests.faults $(if $(filter-out 0 no false,$(QUICK)),--quick) \
 		$(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED)) $(if $(SLACK),--slack $(SLACK)) \
-		$(if $(filter-out 0 no false,$(WRITE)),--write docs/faults.md)
+		$(if $(MINUTES),--minutes $(MINUTES)) $(if $(filter-out 0 no false,$(WRITE)),--write docs/faults.md)
 
 run: set-up ## The web server on 127.0.0.1:$(PORT)
 	@.venv/bin/python -m gosend.lib.ports $(PORT) run

@@ -15,6 +15,8 @@ from tests.faults.scenario import CATALOGUE, NOT_RUN, Result, Scenario, play
 from tests.faults.servers import CannotRun
 from tests.faults.world import SHORT, ground
 
+_MINUTES = 10.0
+
 
 def main(arguments: Sequence[str]) -> int:
     options = _options(arguments)
@@ -28,7 +30,10 @@ def main(arguments: Sequence[str]) -> int:
     try:
         with ground(logs=options.logs) as made:
             for one in wanted:
-                result = play(one, ground=made, seed=seed, is_quick=options.quick, slack=options.slack)
+                result = play(
+                    one, ground=made, seed=seed, is_quick=options.quick, slack=options.slack,
+                    minutes=options.minutes,
+                )  # fmt: skip
                 results.append(result)
                 print(report.line(result), *report.details(result), sep="\n", flush=True)
     except CannotRun as error:
@@ -64,6 +69,7 @@ def _command(options: argparse.Namespace, seed: int) -> str:
     parts += ["QUICK=1"] if options.quick else []
     parts += [f"ONLY={options.only}"] if options.only else []
     parts += [f"SLACK={options.slack:g}"] if options.slack != 1 else []
+    parts += [f"MINUTES={options.minutes:g}"] if options.minutes != _MINUTES else []
     return " ".join(parts)
 
 
@@ -77,6 +83,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--slack", type=float, default=1.0, help="multiply limits of time by this (busy machine)"
     )
+    parser.add_argument("--minutes", type=float, default=_MINUTES, help="how long F32 goes on")
     return parser.parse_args(arguments)
 
 

@@ -17,6 +17,7 @@ MODULES = (
     "links",
     "rounds",
     "full_air",
+    "long_haul",
     "not_run",
 )
 

@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -60,7 +60,7 @@ def storm(run: Run) -> None:
         )
         run.note(f"the client asked {world.api.repeats()} times again with the same key: no answer, or 5xx")
         run.note(f"a supervisor had to start anew what gave up by itself {raised} times")
-        _first_number_heard(run, world, numbers[0])
+        observe.number_heard(run, world, numbers[0])
 
 
 def _tolls(run: Run, world: World, kills: int, others: int) -> list[Callable[[], set[str]]]:
@@ -86,9 +86,9 @@ def _tolls(run: Run, world: World, kills: int, others: int) -> list[Callable[[],
     return tolls
 
 
-def kill_random_worker(run: Run, world: World) -> set[str]:
+def kill_random_worker(run: Run, world: World, *, spared: Collection[int] = ()) -> set[str]:
     """SIGKILL one, start another; return the messages in flight just then, in all workers."""
-    world.kill_worker(run.random.choice(world.workers))
+    world.kill_worker(run.random.choice([pid for pid in world.workers if pid not in spared]))
     sending = world.sending()
     world.start_worker()
     # What the dead one had asked PostgreSQL to commit may have become visible only now.
@@ -119,12 +119,6 @@ def only_in_flight(run: Run, world: World, doubted: set[str], flying: set[str], 
     words = f"{what}: {len(doubted)} unknown, each listed by the API, each one of the {len(flying)} whose"
     words += " calls were in flight then"
     run.check(not strange, words + (f"; others: {why_doubted(world, strange)}" if strange else ""))
-
-
-def _first_number_heard(run: Run, world: World, number: str) -> None:
-    listed = world.api.listed(phone_number_id=number)
-    sent = {one for one, seen in listed.items() if seen.status in ("sent", "delivered", "read")}
-    observe.webhooks_complete(run, world, event="whatsapp.message.sent", expected=sent)
 
 
 @scenario("F06", "Redis killed and empty again, five times under load")

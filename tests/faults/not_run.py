@@ -4,5 +4,4 @@ from tests.faults.scenario import NOT_RUN
 
 NOT_RUN |= {
     "F30": "needs two released versions of the code; there is one",
-    "F32": "two hours; `make soak` watches the memory of web and workers for ten minutes",
 }

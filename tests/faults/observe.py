@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from tests.faults.api import text_body
+from tests.faults.ledger import REACHED
 from tests.faults.scenario import Run
 from tests.faults.servers import wait_until
 from tests.faults.world import World
@@ -89,11 +90,23 @@ def webhooks_complete(run: Run, world: World, *, path: str = "/hook", event: str
     run.check(not changed, f"{attempts} attempts carried the same bytes for the same webhook-id")
 
 
+def number_heard(run: Run, world: World, number: str) -> None:
+    """Each message that left a number has its one event at the receiver."""
+    listed = world.api.listed(phone_number_id=number)
+    sent = {one for one, seen in listed.items() if seen.status in REACHED}
+    webhooks_complete(run, world, event="whatsapp.message.sent", expected=sent)
+
+
 def load(
-    run: Run, world: World, *, count: int, numbers: Sequence[str], pool: ThreadPoolExecutor, sync: int = 0
-) -> list[Callable[[], None]]:
-    """Hand a bulk of messages to the pool: most as one batch, some alone, some synchronous."""
-    bodies = [text_body(run.random.choice(numbers), run.person()) for _ in range(count)]
+    run: Run, world: World, *, count: int, numbers: Sequence[str], pool: ThreadPoolExecutor, sync: int = 0,
+    people: Sequence[str] = (),
+) -> list[Callable[[], None]]:  # fmt: skip
+    """Hand a bulk of messages to the pool: most as one batch, some alone, some synchronous.
+
+    Each goes to somebody new, or else to one of these people.
+    """
+    whom = [run.random.choice(people) if people else run.person() for _ in range(count)]
+    bodies = [text_body(run.random.choice(numbers), to) for to in whom]
     singles, bulk = bodies[:4], bodies[4:]
     futures = [pool.submit(world.api.batch, bulk)] if bulk else []
     for index, body in enumerate(singles):

@@ -43,6 +43,8 @@ class Run:
     seed: int
     is_quick: bool
     slack: float = 1.0
+    # How long the one that has no end of its own goes on.
+    minutes: float = 10.0
 
     def __post_init__(self) -> None:
         self.random = random.Random(f"{self.seed}:{self.result.id}")
@@ -113,12 +115,14 @@ def scenario(
     return register
 
 
-def play(found: Scenario, *, ground: Ground, seed: int, is_quick: bool, slack: float) -> Result:
+def play(
+    found: Scenario, *, ground: Ground, seed: int, is_quick: bool, slack: float, minutes: float
+) -> Result:
     """Play one scenario; a fault of its own counts as a failure, with its reason."""
     result = Result(found.id, found.title)
     started = time.monotonic()
     try:
-        found.play(Run(ground, result, seed, is_quick, slack))
+        found.play(Run(ground, result, seed, is_quick, slack, minutes))
     except Exception as error:
         words = f"{type(error).__name__}: {error}".strip().splitlines()[0][:600]
         result.check(False, f"the scenario itself ended: {words}")
