@@ -107,7 +107,7 @@ def refuses(run: Run) -> None:
             begin(world)
             _steady(run, world, pool, run.pick(quick=3, full=6))
             bad = [s for one in world.api.answers for s in one.statuses if s not in (201, 202, 429)]
-            run.check(not bad, f"{what}: each request was answered 2xx or 429; others: {bad[:5]}")
+            run.check(not bad, f"{what}: each request was answered 2xx or 429; others: {observe.few(bad)}")
             ready = requests.get(f"{world.webs[0].url}/readyz", timeout=10).json()
             run.check(ready["status"] == "degraded", f"{what}: readiness says {ready['status']}")
             warned = "limits are counted without it" in world.logs()

@@ -46,8 +46,8 @@ def storm(run: Run) -> None:
         answers = _post_all(world, posts)
         good = Counter(status for is_good, status, _ in answers if is_good)
         bad = Counter(status for is_good, status, _ in answers if not is_good)
-        run.check(set(good) == {200}, f"signed ones were answered {dict(good)}")
-        run.check(set(bad) <= {401, 403}, f"badly signed ones were answered {dict(bad)}")
+        run.check(set(good) == {200}, f"signed ones were answered {observe.tally(good)}")
+        run.check(set(bad) <= {401, 403}, f"badly signed ones were answered {observe.tally(bad)}")
         slow = observe.percentile([seconds for _, _, seconds in answers], 0.99)
         run.check(
             slow <= _P99_SECONDS * run.slack,
@@ -105,7 +105,7 @@ def killed(run: Run) -> None:
             observe.webhooks_complete(run, world, event=event, expected=set(world.api.listed()))
         run.settle(world)
         again = Counter(one.status for one in world.post_office.postings)
-        run.note(f"Meta's post was answered {dict(again)} (0: no answer, posted again)")
+        run.note(f"Meta's post was answered {observe.tally(again)} (0: no answer, posted again)")
 
 
 def _web_dies(point: str) -> Callable[[Run, World], Callable[[], None]]:

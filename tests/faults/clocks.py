@@ -66,7 +66,8 @@ def _try_all(run: Run, world: World) -> None:
 def _judge_alerts(run: Run, world: World, endpoint_id: str) -> None:
     alerts = [one.json["alert"] for one in world.receiver.received("/alerts")]
     warned = [one["percent"] for one in alerts if one["type"] == "webhook_failing"]
-    run.check(warned == [50, 70, 90], f"warned at {warned} % of the five days")
+    said = ", ".join(f"{percent} %" for percent in warned)
+    run.check(warned == [50, 70, 90], f"warned at {said} of the five days")
     disabled = [one for one in alerts if one["type"] == "webhook_disabled"]
     run.check(len(disabled) == 1, f"told once that it is disabled: {len(disabled)}")
     shown = world.api.get(f"/v1/webhooks/{endpoint_id}")

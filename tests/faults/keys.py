@@ -7,6 +7,7 @@ from typing import Any
 
 import requests
 
+from tests.faults import observe
 from tests.faults.api import Api, text_body
 from tests.faults.scenario import Run, scenario
 from tests.faults.world import World
@@ -57,7 +58,9 @@ def at_once(run: Run) -> None:
             f" {several}, with none {silent}",
         )
         run.check(
-            not wrong, f"answers {dict(seen)}: only the same 2xx or 409 in progress, others: {wrong[:5]}"
+            not wrong,
+            f"answered {observe.tally(seen)}: only the same 2xx or 409 in progress,"
+            f" others: {observe.few(wrong)}",
         )
         world.hear_all(seconds=120 * run.slack)
         run.settle(world)

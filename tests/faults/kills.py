@@ -143,7 +143,7 @@ def redis_killed(run: Run) -> None:
         refused = [
             status for one in world.api.answers for status in one.statuses if status not in (201, 202, 429)
         ]
-        run.check(not refused, f"every request was answered 2xx or 429, other answers: {refused[:5]}")
+        run.check(not refused, f"every request was answered 2xx or 429, others: {observe.few(refused)}")
         slowest = max(one.seconds for one in world.api.answers)
         run.check(slowest <= 2.0 * run.slack, f"the slowest answer took {slowest:.2f} s")
         times = sorted(message["at"] for message in world.meta_received())

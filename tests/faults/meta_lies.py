@@ -71,7 +71,8 @@ def lies(run: Run) -> None:
             expected = len(mine) if act.forwards or act is THROTTLED else 0
             run.check(
                 found == {wanted: len(mine)} and reached == expected,
-                f"{act.name}: {dict(found)}, {reached} at Meta (expected {wanted}, {expected} at Meta)",
+                f"{act.name}: {observe.tally(found)}, {reached} at Meta"
+                f" (expected {wanted}, {expected} at Meta)",
             )
         doubted = world.in_doubt()
         run.check(

@@ -3,15 +3,26 @@
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 from tests.faults.api import text_body
 from tests.faults.ledger import REACHED
 from tests.faults.scenario import Run
 from tests.faults.servers import wait_until
 from tests.faults.world import World
+
+
+def few(found: Sequence[object]) -> str:
+    """The first of what should not be there, or that there is none."""
+    return ", ".join(map(str, found[:5])) or "none"
+
+
+def tally(counts: Mapping[Any, int]) -> str:
+    """How often each came: `60 times 202, 3 times 409`."""
+    return ", ".join(f"{count} times {what}" for what, count in counts.items()) or "none"
 
 
 def percentile(values: Sequence[float], share: float) -> float:

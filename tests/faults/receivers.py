@@ -183,7 +183,7 @@ def _attempts_as_they_should_be(run: Run, world: World, ids: dict[str, int]) -> 
         else:
             good = bool(delays) and all(60 <= delay <= 66 + timeout + 5 for delay in delays)
         word = f", next after {min(delays):.0f} to {max(delays):.0f} s" if delays else ""
-        run.check(good, f"{name}: {dict(told)}{word}")
+        run.check(good, f"{name}: {observe.tally(told)}{word}")
 
 
 # --- F24 and F25 ----------------------------------------------------------------------------------

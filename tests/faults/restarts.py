@@ -50,9 +50,13 @@ def web_killed(run: Run) -> None:
         run.check(kills == rounds, f"the process that serves was killed {kills} times")
         only_in_flight(run, world, doubted, flying, f"{rounds * _AT_ONCE} sends")
         odd = [status for one in answers for status in one.statuses[:-1] if status not in (0, 409, 429)]
-        run.check(not odd, f"until then the client saw only no answer, 409 or 429; others: {odd[:5]}")
+        run.check(
+            not odd, f"until then the client saw only no answer, 409 or 429; others: {observe.few(odd)}"
+        )
         wrong = [one.status for one in answers if one.status not in (201, 202)]
-        run.check(not wrong, f"in the end each of {len(answers)} was answered 2xx; others: {wrong[:5]}")
+        run.check(
+            not wrong, f"in the end each of {len(answers)} was answered 2xx; others: {observe.few(wrong)}"
+        )
         observe.recovered_by_report(run, world, doubted)
         run.settle(world, ever_unknown=doubted)
         run.note(f"the client asked {world.api.repeats()} times again with the same key")
