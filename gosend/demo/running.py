@@ -38,13 +38,13 @@ class Address:
 
 
 def find(given: str = "") -> Address:
-    """The address given, else that of the demo if it runs on this database, else PUBLIC_URL."""
+    """The address given, else the demo's if GoSend answers there, else PUBLIC_URL."""
     if given:
         return Address(_checked(given).rstrip("/"), "--url")
     if settings.IS_EMBEDDED:
         noted = seed.load(settings.VAR_DIR / "demo.json").base_url
         if noted and _is_gosend(noted):
-            return Address(noted, "the running demo")
+            return Address(noted, "the demo's address")
     return Address(settings.PUBLIC_URL, "PUBLIC_URL")
 
 

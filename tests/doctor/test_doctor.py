@@ -249,7 +249,7 @@ def test_the_running_demo_is_found(settings: Settings, tmp_path: Path, live_serv
     url = f"http://127.0.0.1:{live_server.thread.port}"
     seed.save(seed.Demo(base_url=url), tmp_path / "demo.json")
 
-    assert running.find() == Address(url, "the running demo")
+    assert running.find() == Address(url, "the demo's address")
     assert running.find("http://127.0.0.1:9/") == Address("http://127.0.0.1:9", "--url")
     settings.IS_EMBEDDED = False
     assert running.find().source == "PUBLIC_URL"

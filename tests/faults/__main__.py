@@ -10,10 +10,11 @@ from pathlib import Path
 from types import FrameType
 
 from tests.faults import catalogue, report
+from tests.faults.ground import ground
 from tests.faults.page import PAGE
 from tests.faults.scenario import CATALOGUE, NOT_RUN, Result, Scenario, play
 from tests.faults.servers import CannotRun
-from tests.faults.world import SHORT, ground
+from tests.faults.world import SHORT
 
 _MINUTES = 10.0
 

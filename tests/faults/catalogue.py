@@ -18,7 +18,7 @@ MODULES = (
     "rounds",
     "full_air",
     "long_haul",
-    "not_run",
+    "upgrade",
 )
 
 

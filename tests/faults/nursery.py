@@ -22,18 +22,22 @@ ROOT = Path(__file__).parent.parent.parent
 class Nursery:
     """The suite's side: order children, and end them by pid."""
 
-    def __init__(self, *, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(self, *, environment: Mapping[str, str], log: Path, root: Path = ROOT) -> None:
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.faults.nursery"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                cwd=ROOT,
+                cwd=root,
                 env=dict(environment),
                 start_new_session=True,
             )
         self.pids: set[int] = set()
+
+    def adopt(self, other: "Nursery") -> None:
+        """Answer for another's children as well."""
+        self.pids |= other.pids
 
     def bear(self, command: Sequence[str], *, log: Path, extra: Mapping[str, str] | None = None) -> int:
         order = {"command": list(command), "log": str(log), "extra": dict(extra or {})}

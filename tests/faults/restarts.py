@@ -3,7 +3,9 @@
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 from tests.faults import observe
 from tests.faults.api import Answer, text_body
@@ -65,42 +67,52 @@ def web_killed(run: Run) -> None:
 
 @scenario("F04", "every process restarted by SIGTERM, one after the other, under 80 messages a second")
 def rolling_restart(run: Run) -> None:
-    with run.world(workers=2, webs=2) as world, ThreadPoolExecutor(8) as pool:
-        numbers = world.acme.numbers[:4]
-        is_over = threading.Event()
-        ever: set[str] = set()
-        world.proxy.plan = lambda _request: delayed(0.1)
-        with observe.watching_doubt(world) as seen_doubt:
-            loader = threading.Thread(target=_eighty_a_second, args=(run, world, numbers, is_over, pool))
-            loader.start()
+    with run.world(workers=2, webs=2) as world, under_load(run, world):
+        restart_each(run, world)
+
+
+def restart_each(run: Run, world: World) -> None:
+    """Have the web hosts stop and start, then put a new worker in the place of each."""
+    for web in world.webs:
+        world.restart_web(web, how=signal.SIGTERM)
+    for worker in list(world.workers):
+        world.start_worker()
+        world.kill_worker(worker, signal.SIGTERM)
+        wait_until(
+            lambda worker=worker: not world.nursery.lives(worker),  # type: ignore[misc]
+            seconds=60 * run.slack, what="the worker ends by itself",
+        )  # fmt: skip
+        world.workers.remove(worker)
+
+
+@contextmanager
+def under_load(run: Run, world: World) -> Iterator[None]:
+    """Send 80 messages a second for as long as the block takes; nothing of that may come to harm."""
+    numbers, is_over = world.acme.numbers[:4], threading.Event()
+    world.proxy.plan = lambda _request: delayed(0.1)
+    with observe.watching_doubt(world) as doubted, ThreadPoolExecutor(8) as pool:
+        loader = threading.Thread(target=_eighty_a_second, args=(run, world, numbers, is_over, pool))
+        loader.start()
+        try:
             time.sleep(2)
-            for web in world.webs:
-                world.restart_web(web, how=signal.SIGTERM)
-            for worker in list(world.workers):
-                world.start_worker()
-                world.kill_worker(worker, signal.SIGTERM)
-                wait_until(
-                    lambda worker=worker: not world.nursery.lives(worker),  # type: ignore[misc]
-                    seconds=60 * run.slack, what="the worker ends by itself",
-                )  # fmt: skip
-                world.workers.remove(worker)
+            yield
             time.sleep(2)
+        finally:
             is_over.set()
             loader.join(120)
-            world.drain(seconds=120 * run.slack)
-            ever = seen_doubt
-        run.check(not ever, f"nothing became unknown by a planned restart: {len(ever)}")
-        statuses = [status for one in world.api.answers for status in one.statuses]
-        bad = [status for status in statuses if status >= 500]
-        run.check(not bad, f"{len(statuses)} requests, answered 5xx: {len(bad)}")
-        slowest = observe.percentile([one.seconds for one in world.api.answers], 0.99)
-        run.check(slowest <= 2.0 * run.slack, f"p99 of the answers {slowest:.2f} s (at most 2)")
-        run.note(
-            f"asked again after a refused or ended connection: {statuses.count(0)}; clients come to a host"
-            " while it stops, and again once it answers, as through a balancer"
-        )
-        world.hear_all(seconds=120 * run.slack)
-        run.settle(world)
+        world.drain(seconds=120 * run.slack)
+    run.check(not doubted, f"nothing became unknown by a planned restart: {len(doubted)}")
+    statuses = [status for one in world.api.answers for status in one.statuses]
+    bad = [status for status in statuses if status >= 500]
+    run.check(not bad, f"{len(statuses)} requests, answered 5xx: {len(bad)}")
+    slowest = observe.percentile([one.seconds for one in world.api.answers], 0.99)
+    run.check(slowest <= 2.0 * run.slack, f"p99 of the answers {slowest:.2f} s (at most 2)")
+    run.note(
+        f"asked again after a refused or ended connection: {statuses.count(0)}; clients come to a host"
+        " while it stops, and again once it answers, as through a balancer"
+    )
+    world.hear_all(seconds=120 * run.slack)
+    run.settle(world)
 
 
 def _eighty_a_second(

@@ -7,8 +7,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.faults.ground import Ground
 from tests.faults.ledger import Account, Counts, settle
-from tests.faults.world import Ground, World
+from tests.faults.world import World
 
 
 @dataclass
@@ -51,12 +52,12 @@ class Run:
         self._people = 0
 
     def world(
-        self, *, settings: Mapping[str, str] | None = None, **options: Any
+        self, *, settings: Mapping[str, str] | None = None, ground: Ground | None = None, **options: Any
     ) -> AbstractContextManager[World]:
         own = " ".join(f"{name}={value}" for name, value in (settings or {}).items())
         if own and f"settings: {own}" not in self.result.notes:
             self.note(f"settings: {own}")
-        return World(self.ground, settings=settings, **options)
+        return World(ground or self.ground, settings=settings, **options)
 
     def pick(self, *, quick: int, full: int) -> int:
         return quick if self.is_quick else full

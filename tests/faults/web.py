@@ -21,6 +21,8 @@ class Web:
 
     port: int
     log: Path
+    # Whose code it runs.
+    root: Path = ROOT
     process: subprocess.Popen[bytes] | None = None
     # Whether clients are sent here; a balancer leaves out a host that has yet to answer.
     is_in_turn: bool = True
@@ -36,7 +38,7 @@ class Web:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(  # noqa: S603 -- our own server
                 [*command, "tests.faults.wsgi:application"],
-                cwd=ROOT, env=dict(environment), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                cwd=self.root, env=dict(environment), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
 
