@@ -47,6 +47,12 @@ def callbacks() -> Count:
     return Count(depth, max(0.0, oldest or 0.0))
 
 
+def callbacks_given_up() -> int:
+    """Callbacks of Meta's that failed until their last try, and that nobody has handled again."""
+    ((count,),) = _rows(_GIVEN_UP, [CAP])
+    return int(count)
+
+
 def sandbox_callbacks() -> Count:
     """What the sandbox is yet to post, among it what is not due."""
     ((depth, oldest),) = _rows(_SANDBOX, [CAP])
@@ -98,6 +104,10 @@ SELECT (SELECT count(*) FROM (SELECT 1 FROM messaging_metaevent
                                WHERE next_attempt_at IS NOT NULL LIMIT %s) waiting),
        (SELECT extract(epoch FROM statement_timestamp() - min(next_attempt_at))::float8
           FROM messaging_metaevent WHERE next_attempt_at IS NOT NULL)
+"""
+_GIVEN_UP = """
+SELECT count(*) FROM (SELECT 1 FROM messaging_metaevent
+                       WHERE handled_at IS NULL AND next_attempt_at IS NULL LIMIT %s) parked
 """
 _SANDBOX = """
 SELECT (SELECT count(*) FROM (SELECT 1 FROM sandbox_pendingcallback LIMIT %s) waiting),

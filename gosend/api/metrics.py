@@ -131,7 +131,9 @@ def _callbacks() -> list[Gauge]:
     words = f"Callbacks of Meta's that are not worked off; counted to {backlog.CAP}."
     depth = Gauge("gosend_callbacks_waiting", words).put(waiting.depth)
     age = Gauge("gosend_callbacks_oldest_seconds", "Seconds since the oldest of them was due.")
-    return [depth, age.put(waiting.oldest_seconds)]
+    words = f"Callbacks of Meta's that failed until their last try; counted to {backlog.CAP}."
+    given_up = Gauge("gosend_callbacks_given_up", words).put(backlog.callbacks_given_up())
+    return [depth, age.put(waiting.oldest_seconds), given_up]
 
 
 def _numbers() -> list[Gauge]:

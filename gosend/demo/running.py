@@ -65,11 +65,19 @@ def _is_gosend(url: str) -> bool:
             max_bytes=_ANSWER_BYTES,
             guard=None,
         )
-        says = orjson.loads(answer.body)
     except (http.Failed, ValueError):
         return False
     # Many servers say that they are well; the request's own id comes back from ours.
-    return says == {"status": "ok"} and answer.headers.get("x-request-id") == asked
+    return is_healthz(answer) and answer.headers.get("x-request-id") == asked
+
+
+def is_healthz(answer: http.Response) -> bool:
+    """Whether this is how a GoSend answers `/healthz`; a page that is shown for any address is not."""
+    try:
+        says = orjson.loads(answer.body)
+    except ValueError:
+        return False
+    return answer.status == 200 and says == {"status": "ok"} and "x-request-id" in answer.headers
 
 
 def _checked(url: str) -> str:

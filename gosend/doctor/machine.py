@@ -16,7 +16,7 @@ from django.core.files.storage import default_storage
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from gosend.demo.running import Address
+from gosend.demo.running import Address, is_healthz
 from gosend.doctor.findings import Finding, ill, skipped, warned, well
 from gosend.lib import http
 
@@ -115,9 +115,10 @@ def public_address(at: Address) -> Iterator[Finding]:
         cure = "Start the web server (make run), point the domain and the proxy at it, and check PUBLIC_URL."
         yield ill("public address", f"{named} {why}.", f"{cure} For another port: make doctor PORT=…")
         return
-    if answer.status != 200:
+    if not is_healthz(answer):
         cure = "Another server answers there: point the proxy at GoSend, with the path unchanged."
-        yield ill("public address", f"{named} answers {answer.status} to /healthz.", cure)
+        says = f"{named} answers {answer.status} to /healthz, and not as GoSend does."
+        yield ill("public address", says, cure)
         return
     yield well("public address", f"{named} leads here.")
     if urlsplit(at.url).scheme == "http":

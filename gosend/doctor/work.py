@@ -120,6 +120,9 @@ def piles() -> Iterator[Finding]:
             yield warned(about, f"{count}, the oldest for {age:.0f} s.", cure)
         else:
             yield well(about, f"{count}, none for long.")
+    if given_up := backlog.callbacks_given_up():
+        cure = "In the console, under Meta events, choose Given up: each says why, and may be handled again."
+        yield warned("callbacks given up", f"{given_up} failed until their last try.", cure)
     in_doubt = backlog.states()["unknown"]
     if in_doubt:
         cure = "They settle by Meta's reports; what stays is listed in the console under unconfirmed."

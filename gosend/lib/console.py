@@ -78,7 +78,8 @@ class _Admin(ModelAdmin):
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         name = lookup.removesuffix("__exact").removesuffix("__isnull").removesuffix("__id")
-        return name in {"id", "tenant", *self.list_filter} and "\x00" not in value
+        offered = {getattr(one, "parameter_name", one) for one in self.list_filter}
+        return name in {"id", "tenant", *offered} and "\x00" not in value
 
     @admin.display(description=mark_safe(checkbox.render("action_toggle_all", 1)))  # noqa: S308 -- the theme's
     def action_checkbox(self, obj: Model) -> SafeString:

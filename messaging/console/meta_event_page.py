@@ -30,12 +30,27 @@ def _body(row: MetaEvent, data: Mapping[str, Any]) -> Done:
     return Done("This is what Meta posted.", findings=[Finding("Body", shown)])
 
 
+class GivenUp(admin.SimpleListFilter):
+    """What failed until its last try, found by an index of its own."""
+
+    title = "outcome"
+    parameter_name = "outcome"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("given_up", "Given up")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() != "given_up":
+            return queryset
+        return queryset.filter(handled_at=None, next_attempt_at=None)
+
+
 class MetaEventAdmin(Acting, LogAdmin):  # type: ignore[misc]  # unfold narrows what Django wrote
     """A callback may be about several tenants: only who sees all of them sees it."""
 
     when_empty = "Meta posted nothing yet. Check a number's health: it says whether callbacks come here."
     list_display = ["id", "received_at", "handled_at", "attempt_count", "source", "outcome"]
-    list_filter = ["is_sandbox"]
+    list_filter = ["is_sandbox", GivenUp]
     ordering = ["-id"]
     exclude = ["body", "digest"]
     actions = ["replay"]
@@ -55,7 +70,8 @@ class MetaEventAdmin(Acting, LogAdmin):  # type: ignore[misc]  # unfold narrows 
     @admin.display(description="Outcome")
     def outcome(self, row: MetaEvent) -> str:
         if row.errors:
-            return f"✕ {len(row.errors)} not handled"
+            again = ", tried again" if row.next_attempt_at else ""
+            return f"✕ {len(row.errors)} not handled{again}"
         return "✓ handled" if row.handled_at else "◷ waits"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:

@@ -319,6 +319,17 @@ class MetaEvent(models.Model):
                 condition=Q(next_attempt_at__isnull=False),
                 name="meta_event_due",
             ),
+            # Few of many that wait, looked for beside each batch.
+            models.Index(
+                fields=["next_attempt_at"],
+                condition=Q(next_attempt_at__isnull=False, attempt_count__gt=0),
+                name="meta_event_again",
+            ),
+            models.Index(
+                fields=["-id"],
+                condition=Q(handled_at__isnull=True, next_attempt_at__isnull=True),
+                name="meta_event_given_up",
+            ),
             # The console tells the pretended ones from the many that Meta sent.
             models.Index(fields=["-id"], condition=Q(is_sandbox=True), name="meta_event_of_sandbox"),
         ]

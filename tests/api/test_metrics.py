@@ -91,6 +91,8 @@ def test_queues_are_told_by_tier_with_the_age_of_the_oldest(acme: Party) -> None
 def test_what_is_in_doubt_and_what_waits_is_told(acme: Party) -> None:
     factories.DispatchFactory.create(state=Dispatch.State.UNKNOWN)
     factories.MetaEventFactory.create(next_attempt_at=timezone.now() - timedelta(seconds=30))
+    factories.MetaEventFactory.create(next_attempt_at=None, handled_at=timezone.now())
+    factories.MetaEventFactory.create(next_attempt_at=None)
     factories.DeliveryFactory.create(next_attempt_at=timezone.now() - timedelta(seconds=20))
     factories.DeliveryFactory.create(next_attempt_at=timezone.now() + timedelta(seconds=20))
     factories.WebhookEndpointFactory.create(is_enabled=False, disabled_reason="Gone.")
@@ -100,6 +102,7 @@ def test_what_is_in_doubt_and_what_waits_is_told(acme: Party) -> None:
     assert seen["gosend_sends", (("state", "unknown"),)] == 1
     assert seen["gosend_callbacks_waiting", ()] == 1
     assert 30 <= seen["gosend_callbacks_oldest_seconds", ()] < 60
+    assert seen["gosend_callbacks_given_up", ()] == 1
     assert seen["gosend_webhook_deliveries", (("when", "due"),)] == 1
     assert seen["gosend_webhook_deliveries", (("when", "later"),)] == 1
     assert 20 <= seen["gosend_webhook_oldest_seconds", ()] < 50
@@ -152,7 +155,7 @@ def test_the_questions_are_few_and_each_is_bounded(acme: Party, globex: Party) -
     with CaptureQueriesContext(connection) as more:
         Client().get("/metrics")
 
-    assert len(one_tenant) == len(more) == 11
+    assert len(one_tenant) == len(more) == 12
     big = ("messaging_dispatch", "messaging_metaevent", "webhooks_app_delivery", "sandbox_pendingcallback")
     for query in more:
         if any(table in query["sql"] for table in big):

@@ -45,6 +45,16 @@ def test_a_delivery_is_found_by_its_id_as_the_index_has_it(operator: Client, mod
     assert not any("::varchar" in statement for statement in statements)
 
 
+def test_callbacks_that_were_given_up_are_found(operator: Client) -> None:
+    factories.MetaEventFactory.create()
+    factories.MetaEventFactory.create(next_attempt_at=None, handled_at="2026-01-01T00:00:00Z")
+    wanted = factories.MetaEventFactory.create(next_attempt_at=None)
+
+    shown, _ = _rows(operator, "/console/messaging/metaevent/?outcome=given_up")
+
+    assert shown == [str(wanted.pk)]
+
+
 @pytest.mark.parametrize("term", ["asked-by", "4711", "req_trail"])
 def test_the_trail_is_found_by_each_meaning(operator: Client, term: str) -> None:
     factories.AuditEventFactory.create(actor="somebody")

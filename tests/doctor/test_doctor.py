@@ -197,6 +197,26 @@ def test_a_message_that_waits_is_told() -> None:
     assert (found.state, found.says[:2]) == (State.WARNING, "1,")
 
 
+def test_a_callback_that_was_given_up_is_told() -> None:
+    assert not [found for found in work.piles() if found.about == "callbacks given up"]
+    factories.MetaEventFactory.create(next_attempt_at=None)
+
+    found = one(work.piles, "callbacks given up")
+
+    assert (found.state, found.says[:2]) == (State.WARNING, "1 ")
+
+
+@pytest.mark.parametrize("body", [b"<h1>Welcome</h1>", b'{"status": "ok"}'])
+def test_a_stranger_who_says_that_all_is_well_is_not_us(body: bytes) -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    with RawServer(keeps_alive(answer)) as other:
+        address = Address(other.url("").rstrip("/"), "PUBLIC_URL")
+        found = one(lambda: machine.public_address(address), "public address")
+
+    assert found.state is State.FAILED
+    assert found.says.endswith("answers 200 to /healthz, and not as GoSend does.")
+
+
 def test_redis_and_an_address_that_do_not_answer_are_told(settings: Settings) -> None:
     port = free_port()
     settings.REDIS_URL = f"redis://127.0.0.1:{port}/0"

@@ -13,7 +13,7 @@ from accounts.models import PhoneNumber, Tenant
 from gosend.lib import stop
 from messaging import callbacks, ingest, opaque
 from messaging.models import Message, MetaEvent, StatusReport
-from tests import factories
+from tests import factories, plans
 from tests.messaging.conftest import envelope, status, text_message
 from webhooks_app import endpoints
 from webhooks_app.models import Delivery, Event
@@ -121,6 +121,19 @@ def test_a_callback_that_was_tried_before_is_taken_alone(number: PhoneNumber) ->
 
     assert taken == []
     assert [len(one) for one in alone] == [1, 1, 1, 0]
+
+
+def test_what_was_tried_before_is_found_without_reading_what_waits(number: PhoneNumber) -> None:
+    """It is asked for beside each batch: a backlog would else be read through hundreds of times."""
+    factories.MetaEventFactory.create_batch(500)
+    MetaEvent.objects.filter(pk=MetaEvent.objects.order_by("id")[0].pk).update(attempt_count=1)
+    plans.write_anew("messaging_metaevent")
+
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {callbacks._TAKE.format(attempts='> 0')}", [1, 1, 1])
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+
+    assert "meta_event_again" in plan
 
 
 def test_a_worker_asked_to_stop_hands_back_what_it_has_not_begun(

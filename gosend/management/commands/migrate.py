@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.commands import migrate
 from django.db import OperationalError, connections
 
-# Seconds that a step waits for a table which others are using. Whoever comes after it waits behind it, so it is
-# short of what a client would notice, and of the second after which PostgreSQL looks for a deadlock.
+# Seconds that a step waits for a table which others are using. Whoever comes after it waits behind it, so
+# this is less than a client would notice, and than the second after which PostgreSQL looks for a deadlock.
 _LOCK_SECONDS = 0.5
 # Seconds between two tries, and how many there are: some minutes.
 _PAUSE_SECONDS = (0.5, 2.0)
@@ -19,8 +19,8 @@ _IN_USE = ("55P03", "40P01")
 
 class Command(migrate.Command):
     help = (
-        "Bring the database up to date. Web and worker processes may go on meanwhile: where one holds a table for"
-        " longer than a moment, this gives it way and tries again."
+        "Bring the database up to date. Web and worker processes may go on meanwhile: where one holds a table"
+        " for longer than a moment, this gives it way and tries again."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -40,4 +40,4 @@ class Command(migrate.Command):
                 if not left or getattr(error.__cause__, "sqlstate", None) not in _IN_USE:
                     raise
                 self.stderr.write("A table is in use; trying again …")
-                time.sleep(random.uniform(*_PAUSE_SECONDS))
+                time.sleep(random.uniform(*_PAUSE_SECONDS))  # noqa: S311 -- not to meet the same one again
