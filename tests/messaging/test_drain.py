@@ -332,7 +332,7 @@ def test_who_waits_for_another_to_the_same_person_is_no_sign_of_a_spent_budget(
 
 
 def test_each_tenants_first_number_comes_before_any_tenants_second(
-    tenant: Tenant, send_text: SendText, number: PhoneNumber
+    tenant: Tenant, send_text: SendText, number: PhoneNumber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = tenants.open_tenant(name="Other")
     mine = [number, *(_another(number, n) for n in range(2))]
@@ -345,6 +345,8 @@ def test_each_tenants_first_number_comes_before_any_tenants_second(
         )
 
     assert deliver.numbers_due() == [mine[0].pk, theirs.pk, mine[1].pk, mine[2].pk]
+    monkeypatch.setattr(deliver, "_MOST_NUMBERS", 2)
+    assert deliver.numbers_due() == [mine[0].pk, theirs.pk]
 
 
 def _another(number: PhoneNumber, n: int) -> PhoneNumber:
