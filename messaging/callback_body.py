@@ -7,10 +7,11 @@ from typing import Any
 
 import orjson
 
+from gosend.lib import storable
+
 # Escapes of what PostgreSQL does not store: NUL, and surrogates, which may stand alone. And numbers that it
 # would hand back as integers longer than a writer of JSON takes.
 _UNSTORABLE = re.compile(rb"\\u(?:0000|d[89a-f])|[0-9]e\+?[0-9]|[0-9]{19}", re.IGNORECASE)
-_BEYOND = 2**63
 
 
 def read(body: bytes) -> Any:
@@ -22,19 +23,6 @@ def read(body: bytes) -> Any:
         with suppress(orjson.JSONDecodeError):  # one bad byte is no reason to lose the rest
             return orjson.loads(body)
     try:
-        return _storable(json.loads(body.decode(errors="replace")))
+        return storable.json_value(json.loads(body.decode(errors="replace")))
     except (ValueError, RecursionError):
         return None
-
-
-def _storable(value: Any) -> Any:
-    match value:
-        case str():
-            return value.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        case list():
-            return [_storable(item) for item in value]
-        case float() | int() if not -_BEYOND < value < _BEYOND:
-            return str(value)
-        case dict():
-            return {_storable(key): _storable(item) for key, item in value.items()}
-    return value

@@ -122,7 +122,7 @@ def _report(batch: Sequence[Callback]) -> None:
         log.warning("a batch of %s statuses goes one by one: %s", len(told), type(error).__name__)
     for callback, number_id, item in told:
         try:
-            reports.take(reported=[(number_id, item)])
+            reports.take_one(number_id=number_id, update=item)
         except Exception as error:
             log.exception("a status of callback %s could not be handled", callback.pk)
             callback.blame(item.field, error)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -40,20 +41,30 @@ def keep(landed: Sequence[Landed]) -> None:
     """Record answers as well as can be: through a restart of the database, and one bad one by itself.
 
     The answer is in hand, so it is not given up before the lease of its send is over; only then it is
-    left to the sweep, which calls the send unknown.
+    left to the sweep, which calls the send unknown. An accepted message whose wamid cannot be kept, as when
+    it is another message's, counts as sent without one: Meta has taken it, and its reports find it by our
+    own id, which they echo. As unknown it might be sent a second time.
     """
     if not landed:
         return
     try:
         persist(lambda: record(landed))
     except Exception as error:
-        if len(landed) == 1 or is_absence(error):
-            # The leases will end and the rows become unknown; the others' answers must still be kept.
-            ids = [one.intent.claim.message_id for one in landed]
-            log.exception("the outcomes of messages %s could not be recorded", ids)
+        if len(landed) > 1 and not is_absence(error):
+            for one in landed:
+                keep([one])
             return
-        for one in landed:
-            keep([one])
+        # The leases will end and the rows become unknown; the others' answers must still be kept.
+        ids = [one.intent.claim.message_id for one in landed]
+        log.exception("the outcomes of messages %s could not be recorded", ids)
+        if not is_absence(error):
+            _keep_without_wamid(landed[0])
+
+
+def _keep_without_wamid(one: Landed) -> None:
+    if isinstance(one.answer, Accepted) and one.answer.wamid:
+        log.error("message %s counts as sent, without a wamid", one.intent.claim.message_id)
+        keep([one._replace(answer=replace(one.answer, wamid=""))])
 
 
 def record(landed: Sequence[Landed]) -> None:

@@ -1,19 +1,22 @@
 """What Meta reports of messages: each report kept once, and the message that it means moved."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import orjson
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from gosend.whatsapp import errors
+from gosend.whatsapp.client import MAX_WAMID_CHARACTERS
 from gosend.whatsapp.events import StatusUpdate
 from messaging import opaque, statuses
 from messaging.models import Message
 from messaging.statuses import Change
 
 Status = Message.Status
+_WAMID_ONCE = "message_wamid_once_per_number"
 # A voice message that was played was read; Meta's other words change nothing here.
 _META_STATUSES = {
     "sent": Status.SENT,
@@ -38,6 +41,16 @@ def take(*, reported: Sequence[tuple[int, StatusUpdate]]) -> None:
         _move([_change(message_id, rows[n]) for n, message_id in fresh if message_id is not None])
 
 
+def take_one(*, number_id: int, update: StatusUpdate) -> None:
+    """The same for one report; where another message has its wamid already, our own id tells whose it is."""
+    try:
+        take(reported=[(number_id, update)])
+    except IntegrityError as error:
+        if _WAMID_ONCE not in str(error):
+            raise
+        take(reported=[(number_id, replace(update, wamid=""))])
+
+
 def adopt(*, message_ids: Collection[int]) -> None:
     """Apply the reports that came before we knew the wamid of these messages, in the caller's transaction.
 
@@ -58,7 +71,7 @@ def _row(n: int, number_id: int, update: StatusUpdate) -> dict[str, Any]:
         "n": n,
         "phone_number_id": number_id,
         "our_id": opaque.message_id(update.opaque),
-        "wamid": update.wamid[:255],
+        "wamid": update.wamid[:MAX_WAMID_CHARACTERS],
         "status": update.status[:20],
         "participant": (update.participant or "")[:160],
         "opaque": update.opaque[:512],

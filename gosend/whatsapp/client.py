@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import orjson
 
-from gosend.lib import http
+from gosend.lib import http, storable
 from gosend.whatsapp import errors
 from gosend.whatsapp.errors import GraphError
 from gosend.whatsapp.wire import GraphRequest, GraphResponse, Transport
@@ -28,6 +28,9 @@ __all__ = [
 
 # Graph's answers to the calls below are a few hundred bytes; more than this is not one of them.
 MAX_RESPONSE_BYTES = 1024 * 1024
+
+# More characters of a wamid than these are not kept; Meta's have about 60.
+MAX_WAMID_CHARACTERS = 255
 
 # Where Meta keeps files; our token is shown to no other host that an answer may name.
 MEDIA_ORIGINS = frozenset({("https", "lookaside.fbsbx.com"), ("https", "graph.facebook.com")})
@@ -81,7 +84,11 @@ class TemplatePage:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Meta has taken a message; whether it arrives comes later. `wa_id` may differ from what was asked."""
+    """Meta has taken a message; whether it arrives comes later. `wa_id` may differ from what was asked.
+
+    A wamid that could not be stored is cut and cleaned, as in Meta's reports, so that it still finds them:
+    the message was taken, whatever it is called.
+    """
 
     wamid: str
     wa_id: str = ""
@@ -155,8 +162,8 @@ class GraphClient:
         )
         answer = _object(response)
         message, contact = _first(answer.get("messages")), _first(answer.get("contacts"))
-        wamid = message.get("id")
-        if not isinstance(wamid, str) or not wamid:
+        wamid = _text(message.get("id"))[:MAX_WAMID_CHARACTERS]
+        if not wamid:
             raise errors.from_response(response)
         return Accepted(
             wamid=wamid,
@@ -345,11 +352,8 @@ def _object(response: GraphResponse) -> dict[str, Any]:
     try:
         return _object_of(orjson.loads(response.body))
     except orjson.JSONDecodeError:
-        pass  # `json` reads a few things more, such as numbers of any size
-    try:
-        return _object_of(json.loads(response.body))
-    except (ValueError, RecursionError):
-        return {}
+        # It reads a few things more, such as half an emoji.
+        return errors.object_in(response.body)
 
 
 def _object_of(value: object) -> dict[str, Any]:
@@ -371,7 +375,7 @@ def _first(items: object) -> dict[str, Any]:
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    return storable.text(value) if isinstance(value, str) else ""
 
 
 def _multipart(*, data: bytes | mmap, mime_type: str, filename: str) -> tuple[str, http.Pieces]:

@@ -3,7 +3,7 @@
 import json
 from typing import Any, NamedTuple
 
-from gosend.lib import http
+from gosend.lib import http, storable
 from gosend.whatsapp.error_rules import MESSAGES, Outcome, Rule
 from gosend.whatsapp.error_rules_management import MANAGEMENT, TOKEN
 from gosend.whatsapp.wire import GraphResponse
@@ -19,6 +19,7 @@ __all__ = [
     "from_failed",
     "from_response",
     "from_status",
+    "object_in",
     "usage_of",
 ]
 
@@ -57,7 +58,11 @@ _CANNOT_ASK = Rule(
 
 
 class GraphError(Exception):
-    """Meta did not do what was asked, or did not say so; `outcome` tells which."""
+    """Meta did not do what was asked, or did not say so; `outcome` tells which.
+
+    What is read from an answer holds nothing that a database cannot keep: its verdict must not be lost for
+    a NUL in its words.
+    """
 
     def __init__(
         self,
@@ -118,7 +123,7 @@ def from_response(response: GraphResponse) -> GraphError:
         title=_text(error.get("error_user_title")),
         message=_text(error.get("message")) or (f"HTTP {response.status}, unreadable" if not error else ""),
         details=_details(error),
-        fbtrace_id=_text(error.get("fbtrace_id")) or response.headers.get("x-fb-trace-id", ""),
+        fbtrace_id=_text(error.get("fbtrace_id")) or _text(response.headers.get("x-fb-trace-id")),
         http_status=response.status,
         retry_after=_retry_after(response, rule),
     )
@@ -190,7 +195,7 @@ def usage_of(response: GraphResponse) -> Usage:
     header = response.headers.get("x-business-use-case-usage")
     if not header:
         return NO_USAGE
-    found = [use for uses in _json(header).values() if isinstance(uses, list) for use in uses]
+    found = [use for uses in object_in(header).values() if isinstance(uses, list) for use in uses]
     uses = [use for use in found if isinstance(use, dict)]
     percent = max((_seconds(use.get(name)) for use in uses for name in _SHARES), default=0.0)
     regain = max((_seconds(use.get("estimated_time_to_regain_access")) for use in uses), default=0.0)
@@ -201,13 +206,14 @@ _SHARES = ("call_count", "total_cputime", "total_time")
 
 
 def _error_object(body: bytes) -> dict[str, Any]:
-    error = _json(body).get("error")
+    error = object_in(body).get("error")
     return error if isinstance(error, dict) else {}
 
 
-def _json(text: str | bytes) -> dict[str, Any]:
+def object_in(text: str | bytes) -> dict[str, Any]:
+    """The JSON object in an answer; empty when it is none. One bad byte is no reason to lose the rest."""
     try:
-        value = json.loads(text)
+        value = json.loads(text.decode(errors="replace") if isinstance(text, bytes) else text)
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
@@ -221,16 +227,16 @@ def _details(error: dict[str, Any]) -> str:
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    return storable.text(value) if isinstance(value, str) else ""
 
 
 def _integer(value: object) -> int | None:
-    """Codes are numbers, now and then written as strings."""
+    """Codes are numbers, now and then written as strings; what no database would keep is none."""
     if isinstance(value, bool):
         return None
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 12:
         return int(value)
-    return value if isinstance(value, int) else None
+    return value if isinstance(value, int) and storable.fits(value) else None
 
 
 def _seconds(value: object) -> float:

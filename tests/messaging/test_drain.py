@@ -200,8 +200,9 @@ def test_one_answer_that_cannot_be_kept_leaves_the_others(
 
     outcomes.keep(landed)
 
-    states = list(Message.objects.order_by("pk").values_list("status", flat=True))
-    assert states == ["sent", "sending", "sent"]
+    kept = list(Message.objects.order_by("pk").values_list("status", "wamid"))
+    assert [status for status, _ in kept] == ["sent"] * 3
+    assert [wamid is None for _, wamid in kept] == [False, True, False]
 
 
 def test_a_process_that_is_to_stop_claims_nothing(
