@@ -95,10 +95,15 @@ def slowed(number: PhoneNumber, rate: int | None) -> int | None:
 
 def judged(answer: Accepted | GraphError) -> Accepted | GraphError:
     """The answer as it is to be recorded: with a dead token nothing was sent, and the message is to wait."""
-    if isinstance(answer, GraphError) and answer.code in _DEAD_TOKEN:
+    if isinstance(answer, GraphError) and _is_dead_token(answer):
         # The number's pause keeps it back, and may be over any moment, when the token is replaced.
         answer.outcome, answer.retry_after = Outcome.NOT_SENT, 0.0
     return answer
+
+
+def _is_dead_token(answer: GraphError) -> bool:
+    """Whether Meta refuses the token. With HTTP 5xx it may have acted all the same, as of any call."""
+    return answer.code in _DEAD_TOKEN and answer.outcome is not Outcome.UNKNOWN
 
 
 def heed(number: PhoneNumber, answer: Accepted | GraphError) -> None:
@@ -135,7 +140,7 @@ def _heed(number: PhoneNumber, answer: Accepted | GraphError) -> None:
 def _stop(number: PhoneNumber, answer: GraphError) -> None:
     if answer.code in _ACCOUNT_CALLS:
         _hold_account(number, "account_calls", answer.retry_after or _PROBE_SECONDS)
-    elif answer.code in _DEAD_TOKEN:
+    elif _is_dead_token(answer):
         if _hold_account(number, "token", _PROBE_SECONDS):
             _alert(number, "token_not_accepted", answer)
     elif answer.code == _SPAM and _hold(number, "spam", _PROBE_SECONDS):

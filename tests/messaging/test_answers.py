@@ -84,6 +84,21 @@ def test_a_refusal_counts_whatever_it_says(
     assert Dispatch.objects.count() == (not is_refused)
 
 
+@pytest.mark.parametrize("code", [0, 190])
+def test_a_token_refused_by_a_meta_that_broke_down_is_unknown_and_pauses_nobody(
+    send_text: SendText, number: PhoneNumber, code: int
+) -> None:
+    message = send_text(is_async=True)
+    meta = _Meta((500, b'{"error": {"code": %d, "message": "Error validating access token"}}' % code))
+
+    _send(meta, number, [message])
+
+    message.refresh_from_db()
+    number.refresh_from_db()
+    assert (message.status, Dispatch.objects.get().state) == ("unknown", "unknown")
+    assert (number.held_for, number.held_until) == ("", None)
+
+
 @pytest.mark.parametrize(
     ("wamid", "kept"),
     [
