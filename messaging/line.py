@@ -81,18 +81,30 @@ class Line:
         return len(self._drafts) < _DRAFTS_AT_LEAST and len(self._linked) < _FILES_WAITING
 
     def add(self, taken: Sequence[claims.Claim]) -> None:
-        """Take claims on; nothing of them goes out before the next turn."""
-        read = intents.read(taken)
-        drafts = pairs.admit(number=self._number, drafts=read)
-        if put_off := len(read) - len(drafts):
-            throughput.give_back(number=self._number, count=put_off)
-            self.handed_back += put_off
+        """Take claims on; nothing of them goes out before the next turn.
+
+        Where that fails they go back at once: else all of them would lie until their leases end, and count
+        as lost with their worker.
+        """
+        try:
+            drafts = self._admitted(taken)
+        except Exception:
+            self._hand_back(taken)
+            raise
         self._drafts.extend(draft for draft in drafts if not draft.links)
         linked = [draft for draft in drafts if draft.links]
         self._linked.update((draft.claim.message_id, draft) for draft in linked)
         if not self._here:
             for draft in linked:
                 self._start_bringing(draft)
+
+    def _admitted(self, taken: Sequence[claims.Claim]) -> list[Draft]:
+        read = intents.read(taken)
+        drafts = pairs.admit(number=self._number, drafts=read)
+        if put_off := len(read) - len(drafts):
+            throughput.give_back(number=self._number, count=put_off)
+            self.handed_back += put_off
+        return drafts
 
     def turn(self) -> None:
         """Wait a moment for answers, send what there is room for, then keep the answers.
@@ -214,12 +226,15 @@ class Line:
             if self._porters:
                 self._porters.shutdown(wait=False, cancel_futures=True)
             if held:
-                persist(lambda: claims.hand_back(held))
-                throughput.give_back(number=self._number, count=len(held))
-                self.handed_back += len(held)
+                self._hand_back(held)
         finally:
             while self._flight.in_air or self._answers:
                 self._land()
+
+    def _hand_back(self, held: Sequence[claims.Claim]) -> None:
+        persist(lambda: claims.hand_back(held))
+        throughput.give_back(number=self._number, count=len(held))
+        self.handed_back += len(held)
 
     def _let_go(self) -> list[claims.Claim]:
         """What to hand back; what a porter carries stays its own, unless the process is to stop.

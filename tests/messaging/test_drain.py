@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
@@ -20,7 +20,7 @@ from accounts import numbers, tenants
 from accounts.models import PhoneNumber, Tenant
 from gosend.lib import stop
 from gosend.whatsapp.client import Accepted
-from messaging import claims, deliver, flight, intents, line, outcomes, recover, throughput
+from messaging import claims, deliver, flight, intents, line, outcomes, pairs, recover, throughput
 from messaging.models import Dispatch, Message
 from tests.lib.raw_server import RawServer
 
@@ -226,6 +226,42 @@ def test_a_line_that_ends_hands_back_what_it_has_not_begun(
     assert held.handed_back == granted == 15
     assert set(Dispatch.objects.values_list("state", "claim_count")) == {("queued", 0)}
     assert throughput.take(number=number, most=20).count == 20  # with their places in the budget
+
+
+_BEFORE_LONG = "CHECK (due_at < now() + interval '2 seconds') NOT VALID"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("spoil", "mend"),
+    [
+        ("messagecontent RENAME body TO spoilt", "messagecontent RENAME spoilt TO body"),
+        (f"dispatch ADD CONSTRAINT refuses {_BEFORE_LONG}", "dispatch DROP CONSTRAINT refuses"),
+    ],
+    ids=["they-cannot-be-read", "one-cannot-be-put-off"],
+)
+def test_a_batch_that_cannot_be_taken_on_goes_back_and_none_of_it_counts_as_lost(
+    queue: Callable[[int], list[Message]], twenty_a_second: PhoneNumber, spoil: str, mend: str
+) -> None:
+    """A failure of the database, as a real one would be."""
+    messages = queue(3)
+    number = PhoneNumber.objects.select_related("business_account").get(pk=twenty_a_second.pk)
+    pairs.exhaust(number=number, peer=messages[1].peer)
+    _alter(spoil)
+    try:
+        with pytest.raises(DatabaseError):
+            deliver.drain(number_id=number.pk)
+    finally:
+        _alter(mend)
+
+    held = Dispatch.objects.values_list("state", "claim_count", "lost_count")
+    assert set(held) == {("queued", 0, 0)}
+    assert throughput.take(number=number, most=20).count == 20  # with their places in the budget
+
+
+def _alter(change: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE messaging_{change}")
 
 
 @pytest.mark.django_db(transaction=True)
