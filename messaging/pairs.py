@@ -127,20 +127,22 @@ def _put_off(number_id: int, late: Sequence[tuple[Draft, int]]) -> None:
 
 
 _FIGURES = {"interval": _INTERVAL, "capacity": _CAPACITY}
-# In the order of the peers, as everyone takes them. `excluded.full_at` is this moment and one interval.
-_TAKE = """
+# When a budget is full again after one more; before that one never later than all of it takes from
+# now, whatever the clock was before. `excluded.full_at` is this moment and one interval.
+_WITH_ONE = "least(greatest(held.full_at + %(interval)s, excluded.full_at), excluded.full_at + %(capacity)s)"
+# In the order of the peers, as everyone takes them.
+_TAKE = f"""
 INSERT INTO messaging_pairbudget AS held (phone_number_id, peer, full_at, wait)
 SELECT %(number)s, asked.peer, clock.now + %(interval)s, 0
   FROM unnest(%(peers)s::text[]) WITH ORDINALITY AS asked (peer, place),
        (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now) AS clock
  ORDER BY asked.place
 ON CONFLICT (phone_number_id, peer) DO UPDATE
-   SET wait = greatest(0, held.full_at + %(interval)s * 2 - %(capacity)s - excluded.full_at),
-       full_at = CASE WHEN held.full_at + %(interval)s * 2 - %(capacity)s <= excluded.full_at
-                      THEN greatest(held.full_at + %(interval)s, excluded.full_at)
-                      ELSE held.full_at END
+   SET wait = greatest(0, {_WITH_ONE} + %(interval)s - %(capacity)s - excluded.full_at),
+       full_at = {_WITH_ONE} - CASE WHEN {_WITH_ONE} + %(interval)s - %(capacity)s <= excluded.full_at
+                                    THEN 0 ELSE %(interval)s END
 RETURNING held.peer, held.wait
-"""
+"""  # noqa: S608 -- constants of ours
 # Locked where nobody else has the row: it never waits while it holds one, so it cannot deadlock.
 _PUT_OFF = """
 WITH late AS (

@@ -146,18 +146,17 @@ def _take_in_database(number_id: int, interval: int, capacity: int, most: int) -
     return taken, 0 if taken else max(0, full_at + interval - capacity - now)
 
 
+# When the budget is full again: never later than all of it takes from now, whatever the clock was before.
+_FULL_AT = "least(greatest(held.full_at, clock.now), clock.now + %(capacity)s)"
+_TAKEN = f"least(%(most)s, greatest(0, (clock.now + %(capacity)s - {_FULL_AT}) / %(interval)s))"
 # The moment is read before the row's lock is had, so waiting for it never makes the budget larger.
-_TAKE = """
+_TAKE = f"""
 UPDATE messaging_throughput AS held
-   SET taken = least(%(most)s, greatest(0, (clock.now + %(capacity)s - greatest(held.full_at, clock.now))
-                                           / %(interval)s)),
-       full_at = greatest(held.full_at, clock.now) + %(interval)s *
-                 least(%(most)s, greatest(0, (clock.now + %(capacity)s - greatest(held.full_at, clock.now))
-                                             / %(interval)s))
+   SET taken = {_TAKEN}, full_at = {_FULL_AT} + %(interval)s * {_TAKEN}
   FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now) AS clock
  WHERE held.phone_number_id = %(number)s
 RETURNING held.taken, held.full_at, clock.now
-"""
+"""  # noqa: S608 -- constants of ours
 
 
 class _Queues:

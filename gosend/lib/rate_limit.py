@@ -27,39 +27,51 @@ _MAX_KEYS = 10_000
 _MAX_SLICE = 50
 _SLICE_SECONDS = 0.5
 
-# All times in microseconds of Redis's own clock. The key holds the moment at which the bucket is
-# full again. Takes as many as there are, between `least` and `most`, or none; negative numbers put
-# back. Answers: how many, microseconds until `least` can be had, microseconds until full.
-_SCRIPT = """
+# All times in microseconds of Redis's own clock. A key holds the moment at which its bucket is full again:
+# never more than the whole of it from now, so what lies beyond was written before the clock stepped back, and
+# is mended at once. What is no number counts as absent. For the reply of a wrong type `tonumber` gives nil.
+_BEGIN = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 local interval, capacity = tonumber(ARGV[1]), tonumber(ARGV[2])
+local function keep(key, full_at)
+  redis.call('SET', key, string.format('%.0f', full_at), 'PX', math.ceil((full_at - now) / 1000) + 1)
+end
+local function held(key)
+  local full_at = math.max(now, tonumber(redis.pcall('GET', key)) or 0)
+  if full_at <= now + capacity then
+    return full_at
+  end
+  keep(key, now + capacity)
+  return now + capacity
+end
+"""
+# Takes as many as there are, between `least` and `most`, or none; negative numbers put back. Answers: how
+# many, microseconds until `least` can be had, microseconds until full.
+_SCRIPT = f"""{_BEGIN}
 local least, most = tonumber(ARGV[3]), tonumber(ARGV[4])
-local full_at = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now)
+local full_at = held(KEYS[1])
 local room = math.floor((now + capacity - full_at) / interval)
 if room < least then
-  return {0, full_at + least * interval - capacity - now, full_at - now}
+  return {{0, full_at + least * interval - capacity - now, full_at - now}}
 end
 local taken = math.min(room, most)
 full_at = full_at + taken * interval
 if full_at <= now then
   redis.call('DEL', KEYS[1])
-  return {taken, 0, 0}
+  return {{taken, 0, 0}}
 end
-redis.call('SET', KEYS[1], string.format('%.0f', full_at), 'PX', math.ceil((full_at - now) / 1000) + 1)
-return {taken, 0, full_at - now}
+keep(KEYS[1], full_at)
+return {{taken, 0, full_at - now}}
 """
 # One from each of many buckets of the same kind. Answers, for each, microseconds until it can be had.
-_EACH_SCRIPT = """
-local clock = redis.call('TIME')
-local now = clock[1] * 1000000 + clock[2]
-local interval, capacity = tonumber(ARGV[1]), tonumber(ARGV[2])
-local waits = {}
+_EACH_SCRIPT = f"""{_BEGIN}
+local waits = {{}}
 for place, key in ipairs(KEYS) do
-  local full_at = math.max(tonumber(redis.call('GET', key) or 0), now) + interval
+  local full_at = held(key) + interval
   waits[place] = math.max(0, full_at - capacity - now)
   if waits[place] == 0 then
-    redis.call('SET', key, string.format('%.0f', full_at), 'PX', math.ceil((full_at - now) / 1000) + 1)
+    keep(key, full_at)
   end
 end
 return waits

@@ -108,6 +108,22 @@ def test_a_key_in_redis_goes_when_its_bucket_is_full(key: str, settings: Setting
         assert 0 < client.pttl(f"gosend:limit:{key}") <= 202
 
 
+@needs_redis
+@pytest.mark.parametrize("held", ["soon", "nan", "-inf", ["a list"]])
+def test_what_is_no_number_counts_as_absent(key: str, settings: Settings, held: str | list[str]) -> None:
+    settings.REDIS_URL = REDIS_URL
+    with redis.Redis.from_url(REDIS_URL) as client:
+        if isinstance(held, str):
+            client.set(f"gosend:limit:{key}", held)
+        else:
+            client.rpush(f"gosend:limit:{key}", *held)
+
+    found = rate_limit.take_in_redis(key=key, interval=1_000_000, burst=5, least=1, most=1)
+
+    assert found == (1, 0, 1_000_000)
+    assert rate_limit.take_each_in_redis(keys=[key], interval=1_000_000, burst=5) == [0]
+
+
 @pytest.mark.parametrize(
     ("per_second", "burst", "cost"), [(1, 5, 6), (1, 5, 0), (1, 5, -1), (0, 5, 1), (1, 0, 1)]
 )

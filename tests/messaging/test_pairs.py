@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
+import redis
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -132,6 +133,30 @@ def test_metas_131056_takes_what_was_left_of_the_burst(send_text: SendText, numb
     assert 3 < _waits(CHATTY)[0] < 4.1
     Dispatch.objects.filter(message=first).delete()
     assert pairs.admit(number=number, drafts=_drafts(second)) == []
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize("hours", [2, 2_000_000_000], ids=["two-hours-ahead", "for-good"])
+def test_a_clock_that_stepped_back_keeps_a_person_for_one_message(
+    send_text: SendText, number: PhoneNumber, settings: Settings, hours: int
+) -> None:
+    full_at = time.time_ns() // 1000 + hours * 3_600_000_000
+    factories.PairBudgetFactory.create(phone_number=number, peer=CHATTY, full_at=full_at)
+    key = f"gosend:limit:{pairs._key(number, CHATTY)}"
+    if settings.REDIS_URL:
+        with redis.Redis.from_url(settings.REDIS_URL) as client:
+            client.set(key, full_at)
+    draft, other = _drafts(send_text(to=CHATTY, is_async=True), send_text(to=OTHER, is_async=True))
+
+    assert pairs.admit(number=number, drafts=[draft, other]) == [other]
+
+    assert 5 < _waits(CHATTY)[0] < 6.1
+    kept = PairBudget.objects.get(peer=CHATTY).full_at
+    if settings.REDIS_URL:
+        with redis.Redis.from_url(settings.REDIS_URL) as client:
+            kept = int(client.get(key) or 0)
+            client.delete(key)
+    assert kept - time.time_ns() // 1000 <= pairs._CAPACITY  # so that the next is not kept as long again
 
 
 def test_a_budget_that_is_whole_again_is_forgotten(number: PhoneNumber) -> None:

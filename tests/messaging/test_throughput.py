@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+import redis
 from django.db import connection, connections
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
@@ -44,6 +45,25 @@ def _spend(number: PhoneNumber) -> None:
     """Leave nothing of a number's budget for a good while."""
     throughput.take(number=number, most=1000)
     Throughput.objects.update(full_at=F("full_at") + 900_000)
+
+
+@pytest.mark.usefixtures("store")
+def test_a_clock_that_stepped_back_keeps_a_number_for_one_message(
+    slow_number: PhoneNumber, settings: Settings
+) -> None:
+    throughput.take(number=slow_number, most=1)
+    Throughput.objects.update(full_at=F("full_at") + 3_600_000_000)
+    if settings.REDIS_URL:
+        with redis.Redis.from_url(settings.REDIS_URL) as client:
+            ahead = time.time_ns() // 1000 + 3_600_000_000
+            client.set(f"gosend:limit:number:{slow_number.phone_number_id}", ahead)
+
+    refused = throughput.take(number=slow_number, most=1)
+
+    assert refused.count == 0
+    assert 0 < refused.retry_after <= 1 / 20
+    time.sleep(refused.retry_after + 0.01)
+    assert throughput.take(number=slow_number, most=1).count == 1
 
 
 @pytest.mark.parametrize(
