@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from threading import Lock
 
 from django.db import connection
+from django.db.models.functions import Now, TruncDate
 
 from accounts.models import ApiKey, KeyDay
 
@@ -68,7 +69,7 @@ def peek(*, key: ApiKey, limit: int) -> Day | None:
 
 def forget_past(*, limit: int = 1000) -> int:
     """Delete a batch of counts of days long past; return how many."""
-    old = KeyDay.objects.filter(day__lt=datetime.now(UTC).date() - _KEPT)
+    old = KeyDay.objects.filter(day__lt=TruncDate(Now() - _KEPT, tzinfo=UTC))
     return KeyDay.objects.filter(pk__in=old.values("pk")[:limit]).delete()[0]
 
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from accounts.models import PhoneNumber
 from gosend.lib.errors import DomainError
@@ -54,7 +54,7 @@ def one(*, number: PhoneNumber, may_wait: bool) -> Iterator[datetime | None]:
 
 def forget_past(*, limit: int = 5000) -> int:
     """Delete a batch of slots that no budget looks at any more; return how many."""
-    old = SendSlot.objects.filter(at__lt=timezone.now() - _LONGEST).order_by("at")
+    old = SendSlot.objects.filter(at__lt=Now() - _LONGEST).order_by("at")
     return SendSlot.objects.filter(pk__in=old.values("pk")[:limit]).delete()[0]
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from django.db import connection
 from django.db.models import Q, QuerySet
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from gosend.lib import encryption
 from gosend.lib.errors import DomainError
@@ -66,7 +66,7 @@ def recall(once: Once) -> Stored | Accepted | Unanswered | None:
 
     Raises KeyConflict for another request, InProgress while the first one is still running.
     """
-    row = _rows(once).filter(created_at__gt=timezone.now() - LIFETIME).first()
+    row = _rows(once).filter(created_at__gt=Now() - LIFETIME).first()
     if row is None:
         return None
     if bytes(row.fingerprint) != once.fingerprint:
@@ -77,7 +77,7 @@ def recall(once: Once) -> Stored | Accepted | Unanswered | None:
         return _opened(once, row)
     if row.message_id is not None and not _is_under_way(row.message_id):
         return Unanswered(row.message_id)
-    if row.message_id is None and row.created_at <= timezone.now() - _ABANDONED:
+    if row.message_id is None and _rows(once).filter(created_at__lte=Now() - _ABANDONED).exists():
         return None
     raise in_progress()
 
@@ -107,7 +107,7 @@ def remember(once: Once, *, status_code: int, body: bytes) -> Stored:
 
 def forget_expired(*, limit: int = 5000) -> int:
     """Delete a batch of rows past their lifetime; return how many."""
-    old = IdempotentAnswer.objects.filter(created_at__lt=timezone.now() - LIFETIME).order_by("created_at")
+    old = IdempotentAnswer.objects.filter(created_at__lt=Now() - LIFETIME).order_by("created_at")
     return IdempotentAnswer.objects.filter(pk__in=old.values("pk")[:limit]).delete()[0]
 
 
@@ -159,5 +159,5 @@ def _opened(once: Once, row: IdempotentAnswer) -> Stored:
 def _is_under_way(message_id: int) -> bool:
     """Whether the first request may still be about to answer: it is sending, or has just been accepted."""
     claimed = Q(state__in=[Dispatch.State.CLAIMED, Dispatch.State.SENDING])
-    fresh = Q(state=Dispatch.State.QUEUED, created_at__gt=timezone.now() - _ANSWERS_WITHIN)
+    fresh = Q(state=Dispatch.State.QUEUED, created_at__gt=Now() - _ANSWERS_WITHIN)
     return Dispatch.objects.filter(claimed | fresh, message_id=message_id).exists()

@@ -107,7 +107,7 @@ def purge(*, limit: int = 200) -> int:
     """Delete a batch of files past their retention; return how many."""
     if settings.MEDIA_RETENTION_DAYS <= 0:
         return 0
-    before = timezone.now() - timedelta(days=settings.MEDIA_RETENTION_DAYS)
+    before = Now() - timedelta(days=settings.MEDIA_RETENTION_DAYS)
     old = MediaFile.objects.filter(state=MediaFile.State.KEPT, fetched_at__lt=before).order_by("fetched_at")
     purged = 0
     for file in list(old[:limit]):
@@ -179,8 +179,8 @@ def _bytes(file: MediaFile, client: GraphClient) -> tuple[bytes, str]:
 def _put_off(file: MediaFile, problem: str) -> None:
     delay = timedelta(seconds=_RETRY_SECONDS[min(file.attempt_count, len(_RETRY_SECONDS)) - 1])
     mine = MediaFile.objects.filter(pk=file.pk, state=MediaFile.State.WAITING)
-    if timezone.now() + delay < file.created_at + LIFETIME:
-        mine.update(due_at=Now() + delay, error=problem[:300])
+    still_there = mine.filter(created_at__gt=Now() + delay - LIFETIME)
+    if still_there.update(due_at=Now() + delay, error=problem[:300]):
         return
     error = f"It could not be fetched within {LIFETIME.days} days. {problem}"
     mine.update(state=MediaFile.State.GONE, due_at=None, error=error[:300])

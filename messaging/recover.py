@@ -106,7 +106,7 @@ def too_old() -> int:
 
     A message that comes so late does more harm than one that is reported as failed.
     """
-    waiting = Dispatch.objects.filter(state=Dispatch.State.QUEUED, created_at__lt=timezone.now() - MAX_WAIT)
+    waiting = Dispatch.objects.filter(state=Dispatch.State.QUEUED, created_at__lt=Now() - MAX_WAIT)
     return _each(waiting.values_list("message_id", flat=True), _expire)
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from gosend.lib import ids
@@ -33,7 +34,7 @@ def forget_past(*, limit: int = 5000) -> int:
     """Delete a batch of the figures of hours long past; return how many."""
     if settings.FIGURES_DAYS <= 0:
         return 0
-    oldest = timezone.now() - timedelta(days=settings.FIGURES_DAYS)
+    oldest = Now() - timedelta(days=settings.FIGURES_DAYS)
     old = HourlyFigure.objects.filter(hour__lt=oldest).order_by("hour")
     return HourlyFigure.objects.filter(pk__in=old.values("pk")[:limit]).delete()[0]
 

@@ -35,6 +35,11 @@ CREATE FUNCTION gosend_next_id() RETURNS bigint LANGUAGE sql VOLATILE AS $$
            | nextval('gosend_id_sequence')
 $$;
 """
+# The smallest id that `gosend_next_id` could have made so many days ago, by its own clock.
+FIRST_OF_DAYS = (
+    "(greatest(0, (extract(epoch FROM statement_timestamp() - make_interval(days => %s)) * 1000)::bigint"
+    " - 1735689600000) << 22)"
+)
 DROP_NEXT_ID = "DROP FUNCTION gosend_next_id(); DROP SEQUENCE gosend_id_sequence;"
 
 
