@@ -14,12 +14,13 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone as clock
 
 from gosend.lib import prepared
 from messaging import standing, statuses
-from messaging.models import Message
+from messaging.models import Dispatch, Message
 from messaging.statuses import Change
 
 # A message that was claimed and lost as often is claimed alone from then on: what takes its process
@@ -115,6 +116,12 @@ def hand_back(claims: Collection[Claim]) -> int:
             statuses.advance_many(changes=back, locked=locked)
             untry(change.message_id for change in back)
     return len(freed)
+
+
+def begin_anew(unknown: QuerySet[Dispatch]) -> int:
+    """Queue sends of unknown outcome once more; how many. Their day of waiting begins anew, too."""
+    queued = Dispatch.State.QUEUED
+    return unknown.update(state=queued, claim_token=None, claim_count=0, due_at=Now(), created_at=Now())
 
 
 def untry(message_ids: Iterable[int]) -> None:

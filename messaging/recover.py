@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.models import Tenant
-from messaging import outcomes, reports, statuses
+from messaging import claims, outcomes, reports, statuses
 from messaging.models import Dispatch, Message, StatusReport
 
 log = logging.getLogger(__name__)
@@ -49,6 +49,14 @@ _TOO_OLD = {
     "details": "",
     "fbtrace_id": "",
     "cure": "See the number's health in the console; send it again if it still matters.",
+}
+_TRIED_FOR_TOO_LONG = {
+    "code": None,
+    "title": "The message was tried and waited for a day after that",
+    "message": "Meta put it off, could not be reached, or did not say whether it took it",
+    "details": "",
+    "fbtrace_id": "",
+    "cure": "Ask the recipient before it is sent again: if a try had no answer, it may have arrived.",
 }
 
 
@@ -95,14 +103,14 @@ def _close(message_id: int) -> None:
     mine = Dispatch.objects.filter(message_id=message_id, state=Dispatch.State.UNKNOWN, due_at__lte=Now())
     message = Message.objects.select_related("tenant").get(pk=message_id)
     if message.tenant.on_unknown == Tenant.OnUnknown.RESEND and message.attempt_count < _SENDINGS:
-        if mine.update(state=Dispatch.State.QUEUED, claim_token=None, claim_count=0, due_at=Now()):
+        if claims.begin_anew(mine):
             statuses.mark(message_id=message_id, to=Message.Status.QUEUED, error=message.error)
     elif mine.delete()[0]:
         statuses.mark(message_id=message_id, to=Message.Status.UNCONFIRMED, error=message.error)
 
 
 def too_old() -> int:
-    """Fail what has waited for a day without ever getting out; return how many.
+    """Fail what has waited for a day, since its acceptance or since it began anew; return how many.
 
     A message that comes so late does more harm than one that is reported as failed.
     """
@@ -114,7 +122,9 @@ def _expire(message_id: int) -> None:
     mine = Dispatch.objects.filter(message_id=message_id, state=Dispatch.State.QUEUED)
     if mine.delete()[0]:
         failed = Message.Status.FAILED
-        statuses.advance(message_id=message_id, to=failed, at=timezone.now(), error=dict(_TOO_OLD))
+        is_tried = Message.objects.filter(pk=message_id, attempt_count__gt=0).exists()
+        error = dict(_TRIED_FOR_TOO_LONG if is_tried else _TOO_OLD)
+        statuses.advance(message_id=message_id, to=failed, at=timezone.now(), error=error)
 
 
 def strays() -> int:

@@ -1,11 +1,10 @@
 """Decide by hand about a send whose outcome is not known: give it up, or send it again at one's own risk."""
 
 from django.db import transaction
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from gosend.lib import doorbell
-from messaging import statuses
+from messaging import claims, statuses
 from messaging.models import Dispatch, Message
 
 # What may be decided by hand; everything else Meta has spoken about, or is still under way.
@@ -36,8 +35,8 @@ def resend(*, message_id: int) -> bool:
     message = _lock(message_id)
     if message is None:
         return False
-    fresh = {"state": Dispatch.State.QUEUED, "claim_token": None, "claim_count": 0, "due_at": Now()}
-    if not Dispatch.objects.filter(pk=message_id, state=Dispatch.State.UNKNOWN).update(**fresh):
+    unknown = Dispatch.objects.filter(pk=message_id, state=Dispatch.State.UNKNOWN)
+    if not claims.begin_anew(unknown):
         Dispatch.objects.create(message=message, phone_number_id=message.phone_number_id, peer=message.peer)
     statuses.mark(message_id=message_id, to=Message.Status.QUEUED, error=message.error)
     doorbell.ring("messaging.drain", number_id=message.phone_number_id)

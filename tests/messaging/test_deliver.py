@@ -16,7 +16,7 @@ from accounts.models import PhoneNumber, Tenant
 from gosend.sandbox.models import PendingCallback
 from gosend.whatsapp.client import Accepted, GraphClient
 from gosend.whatsapp.wire import GraphRequest, GraphResponse
-from messaging import claims, deliver, intents, outcomes, recover
+from messaging import claims, deliver, intents, outcomes, recover, settle
 from messaging.models import Dispatch, Message, MessageContent
 
 SendText = Callable[..., Message]
@@ -322,6 +322,30 @@ def test_what_waited_for_a_day_is_failed_and_said(send_text: SendText) -> None:
     assert message.status == "failed"
     assert message.error is not None
     assert message.error["title"] == "The message waited for a day and was never sent"
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_an_old_send_that_is_made_once_more_has_a_day_of_its_own(
+    send_text: SendText, tenant: Tenant, by_hand: bool
+) -> None:
+    Tenant.objects.filter(pk=tenant.pk).update(on_unknown=Tenant.OnUnknown.RESEND)
+    message = send_text(to=ACCEPTED_THEN_SILENT)
+    Dispatch.objects.update(created_at=timezone.now() - timedelta(hours=25))
+    if by_hand:
+        assert settle.resend(message_id=message.pk)
+    else:
+        _all_due()
+        recover.unknown_overdue()
+
+    assert recover.too_old() == 0
+
+    message.refresh_from_db()
+    assert message.status == "queued"
+    Dispatch.objects.update(created_at=timezone.now() - timedelta(hours=25))
+    assert recover.too_old() == 1
+    message.refresh_from_db()
+    assert message.error is not None
+    assert message.error["title"] == "The message was tried and waited for a day after that"
 
 
 def test_messages_to_one_recipient_keep_their_order(send_text: SendText, number: PhoneNumber) -> None:
