@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.db.models.functions import Now
@@ -23,8 +24,9 @@ _SENDINGS = 2
 MAX_WAIT = timedelta(hours=24)
 # Rows handled by one look, so that a look stays short.
 _BATCH = 200
-# A report can miss its message only while the send's answer is being recorded; the rest mean others' sends.
-_STRAY_AGE = timedelta(minutes=10)
+# A report can miss its message only while the send's answer is being recorded: within the send's lease, or as
+# long again, for which `persist` tries. The rest mean other software's sends, and each look pays for all.
+_STRAY_LEASES = 2
 
 _LEASE_ENDED = {
     "code": None,
@@ -132,17 +134,22 @@ def strays() -> int:
     known = Message.objects.filter(
         phone_number_id=OuterRef("phone_number_id"), wamid=OuterRef("wamid"), direction="outbound"
     )
-    unmatched = StatusReport.objects.filter(
-        Exists(known), message=None, created_at__gt=timezone.now() - _STRAY_AGE
-    )
+    age = timedelta(seconds=_STRAY_LEASES * settings.CLAIM_LEASE_SECONDS)
+    unmatched = StatusReport.objects.filter(Exists(known), message=None, created_at__gt=Now() - age)
     pairs = set(unmatched.values_list("phone_number_id", "wamid")[:_BATCH])
     for phone_number_id, wamid in pairs:
-        with transaction.atomic():
-            message = Message.objects.select_for_update(no_key=True).get(
-                phone_number_id=phone_number_id, wamid=wamid
-            )
-            reports.adopt(message_ids=[message.pk])
+        try:
+            _adopt(phone_number_id, wamid)
+        except Exception:
+            log.exception("the reports of %s could not be matched", wamid)
     return len(pairs)
+
+
+@transaction.atomic
+def _adopt(phone_number_id: int, wamid: str) -> None:
+    mine = Message.objects.select_for_update(no_key=True)
+    message = mine.get(phone_number_id=phone_number_id, wamid=wamid)
+    reports.adopt(message_ids=[message.pk])
 
 
 def _each(message_ids: "QuerySet[Dispatch, int]", act: Callable[[int], None]) -> int:

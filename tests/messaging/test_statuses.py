@@ -1,14 +1,21 @@
 """Statuses only move forward, whatever order Meta tells them in."""
 
 import itertools
+import time
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
+import time_machine
+from django.db import connection
+from django.utils import timezone
+from pytest_django import Settings
 
 from accounts import tenants
 from accounts.models import PhoneNumber
 from messaging import opaque, recover, statuses
 from messaging.models import Message, MetaEvent, StatusReport
+from tests import factories
 from tests.messaging.conftest import envelope, status
 
 SendText = Callable[..., Message]
@@ -122,6 +129,42 @@ def test_a_status_without_a_message_is_kept_and_adopted(
     message.refresh_from_db()
     assert message.status == "delivered"
     assert StatusReport.objects.get().message_id == message.pk
+
+
+def test_strays_are_looked_for_as_long_as_an_answer_may_take(number: PhoneNumber, settings: Settings) -> None:
+    """Each look pays for all reports of other software's sends in that time."""
+    settings.CLAIM_LEASE_SECONDS = 45
+    for seconds in (75, 95):
+        wamid = f"wamid.{seconds}"
+        factories.MessageFactory.create(phone_number=number, wamid=wamid)
+        factories.StatusReportFactory.create(
+            message=None,
+            phone_number=number,
+            wamid=wamid,
+            status="delivered",
+            created_at=timezone.now() - timedelta(seconds=seconds),
+        )
+
+    with time_machine.travel(time.time() + 86_400, tick=True):
+        assert recover.strays() == 1
+
+    found = dict(Message.objects.values_list("wamid", "status"))
+    assert found == {"wamid.75": "delivered", "wamid.95": "sent"}
+
+
+def test_a_stray_that_cannot_be_matched_keeps_none_of_the_others_back(number: PhoneNumber) -> None:
+    with connection.cursor() as cursor:
+        refuses = "CHECK (wamid <> 'wamid.2' OR status <> 'delivered')"
+        cursor.execute(f"ALTER TABLE messaging_message ADD CONSTRAINT refuses {refuses}")
+    for n in range(5):
+        factories.MessageFactory.create(phone_number=number, wamid=f"wamid.{n}")
+        factories.StatusReportFactory.create(
+            message=None, phone_number=number, wamid=f"wamid.{n}", status="delivered"
+        )
+
+    recover.strays()
+
+    assert Message.objects.filter(status="delivered").count() == 4
 
 
 def test_another_numbers_callback_cannot_move_a_message(send_text: SendText, tell: Tell) -> None:
