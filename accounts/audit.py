@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import Model
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from accounts.models import AuditEvent, Tenant, User
 from gosend.lib import ids, logs
@@ -53,8 +53,9 @@ def forget_past(*, limit: int = 1000) -> int:
     """
     if settings.AUDIT_DAYS <= 0:
         return 0
-    oldest = timezone.now() - timedelta(days=max(settings.AUDIT_DAYS, LEAST_DAYS))
-    old = AuditEvent.objects.filter(pk__lt=ids.first_id(oldest), at__lt=oldest).order_by("pk")
+    days = max(settings.AUDIT_DAYS, LEAST_DAYS)
+    old = AuditEvent.objects.filter(pk__lt=ids.first_of_days(days), at__lt=Now() - timedelta(days=days))
+    old = old.order_by("pk")
     return AuditEvent.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:limit])).delete()[0]
 
 

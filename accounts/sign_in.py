@@ -4,7 +4,7 @@ import hashlib
 from datetime import timedelta
 
 from django.db import connection
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from accounts.models import SignInTally
 
@@ -51,7 +51,7 @@ def _digest(username: str, address: str) -> str:
 
 
 def _add(key: str) -> int:
-    SignInTally.objects.filter(began_at__lt=timezone.now() - 2 * WINDOW).delete()
+    SignInTally.objects.filter(began_at__lt=Now() - 2 * WINDOW).delete()
     with connection.cursor() as cursor:
         cursor.execute(_COUNT, {"key": key, "window": WINDOW.total_seconds()})
         return int(cursor.fetchone()[0])

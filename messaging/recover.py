@@ -42,7 +42,7 @@ _POISON = {
     "message": f"{MAX_CLAIMS} workers stopped while they prepared this message",
     "details": "",
     "fbtrace_id": "",
-    "cure": "Report it with the message id; it was not sent.",
+    "cure": "Report it with the message id; these workers did not send it.",
 }
 _TOO_OLD = {
     "code": None,

@@ -1,12 +1,10 @@
 """Forget what was delivered long ago."""
 
 import time
-from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef
-from django.utils import timezone
 
 from gosend.lib import ids, stop
 from webhooks_app.models import Delivery, Event, Replay
@@ -35,7 +33,7 @@ def forget() -> int:
 
 def _first_kept() -> int:
     """The smallest id that is young enough."""
-    return ids.first_id(timezone.now() - timedelta(days=settings.WEBHOOK_LOG_DAYS))
+    return ids.first_of_days(settings.WEBHOOK_LOG_DAYS)
 
 
 @transaction.atomic

@@ -50,6 +50,14 @@ def reserve(count: int) -> list[int]:
         return [number for (number,) in cursor.fetchall()]
 
 
+def first_of_days(days: int) -> int:
+    """The smallest id that could be made so many days ago, by the database's clock."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {FIRST_OF_DAYS}", [days])
+        (found,) = cursor.fetchone()
+    return int(found)
+
+
 def first_id(at: datetime) -> int:
     """The smallest id that could be made at this moment or later: lists by time walk the key with it."""
     milliseconds = (at - _EPOCH) // timedelta(milliseconds=1)
