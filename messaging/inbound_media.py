@@ -11,10 +11,9 @@ from typing import Any
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from accounts import numbers
 from accounts.models import ApiKey, Tenant
@@ -135,26 +134,39 @@ def _take() -> MediaFile | None:
 def _fetch(file: MediaFile) -> None:
     try:
         data, mime_type = _bytes(file, numbers.client_for(file.phone_number))
-        path = default_storage.save(_path(file), ContentFile(data))
+        _keep(file, data, mime_type)
     except (NotFetched, GraphError, OSError) as problem:
         _put_off(file, f"{type(problem).__name__}: {problem}")
-        return
     except Exception:
         log.exception("media file %s could not be fetched", file.pk)
         _put_off(file, "An unexpected fault; see the log")
-        return
-    mine = MediaFile.objects.filter(pk=file.pk, state=MediaFile.State.WAITING)
-    kept = mine.update(
-        state=MediaFile.State.KEPT,
-        path=path,
-        size=len(data),
-        mime_type=(file.mime_type or mime_type)[:200],
-        fetched_at=timezone.now(),
-        due_at=None,
-        error="",
-    )
-    if not kept:  # somebody else was quicker, after our lease
-        default_storage.delete(path)
+
+
+def _keep(file: MediaFile, data: bytes, mime_type: str) -> None:
+    """Store a file, unless somebody else was quicker, after our lease.
+
+    Its place is always the same, and the row is locked meanwhile. So whoever is killed in between leaves
+    bytes that the next try replaces, and nobody touches those that are kept.
+    """
+    with transaction.atomic():
+        if not _lock_waiting(file):
+            return
+        default_storage.delete(_path(file))
+        path = default_storage.save(_path(file), ContentFile(data))
+        MediaFile.objects.filter(pk=file.pk).update(
+            state=MediaFile.State.KEPT,
+            path=path,
+            size=len(data),
+            mime_type=(file.mime_type or mime_type)[:200],
+            fetched_at=Now(),
+            due_at=None,
+            error="",
+        )
+
+
+def _lock_waiting(file: MediaFile) -> bool:
+    waiting = MediaFile.objects.filter(pk=file.pk, state=MediaFile.State.WAITING)
+    return waiting.select_for_update().values_list("pk", flat=True).first() is not None
 
 
 def _bytes(file: MediaFile, client: GraphClient) -> tuple[bytes, str]:
@@ -178,15 +190,31 @@ def _bytes(file: MediaFile, client: GraphClient) -> tuple[bytes, str]:
 
 def _put_off(file: MediaFile, problem: str) -> None:
     delay = timedelta(seconds=_RETRY_SECONDS[min(file.attempt_count, len(_RETRY_SECONDS)) - 1])
-    mine = MediaFile.objects.filter(pk=file.pk, state=MediaFile.State.WAITING)
-    still_there = mine.filter(created_at__gt=Now() + delay - LIFETIME)
-    if still_there.update(due_at=Now() + delay, error=problem[:300]):
-        return
-    error = f"It could not be fetched within {LIFETIME.days} days. {problem}"
-    mine.update(state=MediaFile.State.GONE, due_at=None, error=error[:300])
+    row = MediaFile.objects.filter(pk=file.pk)
+    changes = {"due_at": Now() + delay, "error": problem[:300]}
+    with transaction.atomic():
+        if not _lock_waiting(file):
+            return
+        is_over = not row.filter(created_at__gt=Now() + delay - LIFETIME).exists()
+        # What a killed try stored is named by no row until another succeeds. A file whose bytes cannot be
+        # deleted is not given up, else they would be forgotten.
+        if _is_cleared(file) and is_over:
+            error = f"It could not be fetched within {LIFETIME.days} days. {problem}"
+            changes = {"state": MediaFile.State.GONE, "due_at": None, "error": error[:300]}
+        row.update(**changes)
+
+
+def _is_cleared(file: MediaFile) -> bool:
+    try:
+        default_storage.delete(_path(file))
+    except OSError:
+        log.exception("file %s could not be deleted", file.pk)
+        return False
+    return True
 
 
 def _path(file: MediaFile) -> str:
+    """Where a file is stored, at every try."""
     return f"{file.tenant_id}/{file.created_at:%Y/%m/%d}/{file.pk}"
 
 

@@ -5,17 +5,17 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import TracebackType
 from typing import Self
 
-from django.db import InterfaceError, OperationalError, connection, connections
+from django.db import InterfaceError, OperationalError, connection
 
 from accounts.models import PhoneNumber
-from gosend.lib import crew, doorbell, stop
+from gosend.lib import doorbell, stop
 from gosend.lib.absence import persist
 from gosend.whatsapp.client import GraphClient
-from messaging import claims, intents, media, outcomes, pacing, pairs, throughput
+from messaging import claims, intents, media, outcomes, pacing, pairs, porters, throughput
 from messaging.flight import Flight
 from messaging.intents import Draft, Intent
 from messaging.outcomes import Landed
@@ -33,8 +33,7 @@ _INTENTS_HERE = 8
 _ANSWERS = 96
 _ANSWER_SECONDS = 0.05
 _WAIT_SECONDS = 0.02
-# Messages whose files are brought to Meta side by side, and those that may wait for their turn.
-_FILES_AT_ONCE = 16
+# Messages whose files are being brought to Meta, or wait for a porter, before no more is claimed.
 _FILES_WAITING = 32
 
 
@@ -49,12 +48,11 @@ class Line:
     def __init__(self, *, client: GraphClient, number: PhoneNumber, here: bool = False) -> None:
         self._client = client
         self._number = number
-        self._here = here or client.is_in_process
+        self._here = here
         self._flight = Flight(client)
         self._drafts: deque[Draft] = deque()
         self._linked: dict[int, Draft] = {}
         self._brought: deque[tuple[Draft, media.Ids | media.NotBrought]] = deque()
-        self._porters: ThreadPoolExecutor | None = None
         self._under_way: set[int] = set()
         # Held while a porter begins or ends, so that each file is either the line's or its porter's.
         self._handing_over = threading.Lock()
@@ -121,7 +119,8 @@ class Line:
         self._keep_due()
 
     def _send(self) -> None:
-        most = _INTENTS_HERE if self._here else _INTENTS_AT_MOST
+        is_one_by_one = self._here or self._client.is_in_process
+        most = _INTENTS_HERE if is_one_by_one else _INTENTS_AT_MOST
         room = min(self._flight.room, most)
         if not self._drafts or room < min(len(self._drafts), most, _INTENTS_AT_LEAST):
             return
@@ -154,30 +153,25 @@ class Line:
 
     # --- Messages that name files by link: those are at Meta before anything is intended -----------
     def _start_bringing(self, draft: Draft) -> None:
-        if self._porters is None:
-            self._porters = ThreadPoolExecutor(
-                _FILES_AT_ONCE, thread_name_prefix="files", initializer=crew.roam
-            )
-        self._porters.submit(self._bring, draft)
+        porters.submit(partial(self._bring, draft), tenant_id=self._number.tenant_id, owner=self)
 
     def _bring(self, draft: Draft) -> None:
+        """Bring a message's files, as a porter; what none has begun is handed back when the line ends."""
         with self._handing_over:
             if self._is_closed:
                 return
             self._under_way.add(draft.claim.message_id)
         try:
-            for _, files in media.bring_all(client=self._client, number=self._number, wanted=[draft.links]):
-                with self._handing_over:
-                    is_late = self._is_closed
-                    if not is_late:
-                        self._brought.append((draft, files))
-                if is_late:
-                    self._end_late(draft.claim, files)
+            files = media.bring(client=self._client, number=self._number, links=draft.links, ask=porters.ask)
+            with self._handing_over:
+                is_late = self._is_closed
+                if not is_late:
+                    self._brought.append((draft, files))
+            if is_late:
+                porters.ask(partial(self._end_late, draft.claim, files))
         except Exception:
             # Its claim runs out, and it is taken up again, five times at most.
             log.exception("the files of message %s were brought in vain", draft.claim.message_id)
-        finally:
-            connections.close_all()
 
     def _end_late(self, claim: claims.Claim, files: media.Ids | media.NotBrought) -> None:
         """The line has ended: the file is known to the next one, or its try counts."""
@@ -188,10 +182,8 @@ class Line:
             doorbell.ring("messaging.drain", number_id=self._number.pk)
 
     def _bring_here(self) -> None:
-        drafts = list(self._linked.values())
-        wanted = [draft.links for draft in drafts]
-        for index, files in media.bring_all(client=self._client, number=self._number, wanted=wanted):
-            self._board(drafts[index], files)
+        for draft in list(self._linked.values()):
+            self._board(draft, media.bring(client=self._client, number=self._number, links=draft.links))
             self._land()
 
     def _board(self, draft: Draft, files: media.Ids | media.NotBrought) -> None:
@@ -223,8 +215,7 @@ class Line:
             held = self._let_go()
             self._drafts.clear()
             self._linked.clear()
-            if self._porters:
-                self._porters.shutdown(wait=False, cancel_futures=True)
+            porters.withdraw(self)
             if held:
                 self._hand_back(held)
         finally:

@@ -6,16 +6,15 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from functools import partial
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urljoin
 
 from django.conf import settings
-from django.db import connection, connections
+from django.db import connection
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from accounts.models import PhoneNumber
 from gosend.lib import catalog, http
@@ -57,6 +56,7 @@ _TEMPORARY = frozenset({408, 425, 429})
 _PERMANENT_REASONS = frozenset({"blocked_address", "bad_url"})
 
 Ids = dict[Link, str]
+_Result = TypeVar("_Result")
 
 
 class MediaDownloadFailed(DomainError):
@@ -121,31 +121,31 @@ class NotBrought(Exception):
         return error is not None and (refusal_in(error) is None) == (self.answer is not None)
 
 
-def bring_all(
-    *, client: GraphClient, number: PhoneNumber, wanted: list[tuple[Link, ...]]
-) -> Iterator[tuple[int, Ids | NotBrought]]:
-    """Bring the links of several messages to Meta, side by side; yield each index as it is done.
+class Ask(Protocol):
+    """Does something to the database: in the caller's thread, or where its connection is."""
 
-    Call it outside a transaction. The slowest waits for nobody, and nobody waits for it.
+    def __call__(self, act: Callable[[], _Result], /) -> _Result: ...
+
+
+def _ask_here(act: Callable[[], _Result], /) -> _Result:
+    return act()
+
+
+def bring(
+    *, client: GraphClient, number: PhoneNumber, links: tuple[Link, ...], ask: Ask = _ask_here
+) -> Ids | NotBrought:
+    """Bring the links of a message to Meta, one after the other. Call it outside a transaction.
+
+    All that it says to the database it says through `ask`: it may wait long for the network in between.
     """
-
-    def bring(links: tuple[Link, ...]) -> Ids | NotBrought:
-        stop_at = time.monotonic() + DOWNLOAD_SECONDS
-        try:
-            return {link: _bring(client, number, link, stop_at) for link in links}
-        except NotBrought as problem:
-            return problem
-        except Exception:
-            log.exception("the files of a message could not be brought to Meta")
-            return _temporary("A fault of ours; see the log", links[0])
-
-    if len(wanted) == 1:
-        yield 0, bring(wanted[0])
-    elif wanted:
-        with ThreadPoolExecutor(max_workers=len(wanted)) as pool:
-            futures = {pool.submit(_in_thread, bring, links): index for index, links in enumerate(wanted)}
-            for future in as_completed(futures):
-                yield futures[future], future.result()
+    stop_at = time.monotonic() + DOWNLOAD_SECONDS
+    try:
+        return {link: _bring(client, number, link, stop_at, ask) for link in links}
+    except NotBrought as problem:
+        return problem
+    except Exception:
+        log.exception("the files of a message could not be brought to Meta")
+        return _temporary("A fault of ours; see the log", links[0])
 
 
 def check(*, kind: str, data: files.Data) -> str:
@@ -165,37 +165,36 @@ def refusal_in(error: dict[str, Any]) -> type[DomainError] | None:
 
 def forget_expired(*, limit: int = 1000) -> int:
     """Delete a batch of links past their time; return how many."""
-    old = MediaUpload.objects.filter(expires_at__lt=timezone.now() - CACHE).order_by("expires_at")
+    old = MediaUpload.objects.filter(expires_at__lt=Now() - CACHE).order_by("expires_at")
     return MediaUpload.objects.filter(pk__in=old.values("pk")[:limit]).delete()[0]
 
 
-def _in_thread(bring: Callable[[tuple[Link, ...]], Ids | NotBrought], links: tuple[Link, ...]) -> Any:
-    try:
-        return bring(links)
-    finally:
-        connections.close_all()
-
-
-def _bring(client: GraphClient, number: PhoneNumber, link: Link, stop_at: float) -> str:
+def _bring(client: GraphClient, number: PhoneNumber, link: Link, stop_at: float, ask: Ask) -> str:
     """Return Meta's id of a linked file: a known one, one that somebody else brings, or our own."""
     give_up_at = time.monotonic() + _WAIT_SECONDS
-    while (row_id := _take(number, link)) is None:
-        if media_id := _known(number, link):
-            return media_id
+    while isinstance(found := ask(partial(_take_or_know, number, link)), str):
+        if found:
+            return found
         if time.monotonic() > give_up_at:
             raise _temporary("The file is still being downloaded for another message", link)
         time.sleep(_POLL_SECONDS)
-    row = MediaUpload.objects.filter(pk=row_id)
+    row = MediaUpload.objects.filter(pk=found)
     try:
-        media_id = _carry(client, number, link, stop_at)
+        media_id = _carry(client, number, link, stop_at, ask)
     except BaseException:
-        row.filter(media_id="").delete()
+        ask(row.filter(media_id="").delete)
         raise
-    row.update(media_id=media_id, expires_at=Now() + CACHE)
+    ask(partial(row.update, media_id=media_id, expires_at=Now() + CACHE))
     return media_id
 
 
-def _carry(client: GraphClient, number: PhoneNumber, link: Link, stop_at: float) -> str:
+def _take_or_know(number: PhoneNumber, link: Link) -> int | str:
+    """The row of a link that is now ours to bring, or Meta's id; none yet where somebody else brings it."""
+    row_id = _take(number, link)
+    return _known(number, link) if row_id is None else row_id
+
+
+def _carry(client: GraphClient, number: PhoneNumber, link: Link, stop_at: float, ask: Ask) -> str:
     with spool.opened() as file:
         _download(link, stop_at, file)
         data = file.data()
@@ -203,7 +202,9 @@ def _carry(client: GraphClient, number: PhoneNumber, link: Link, stop_at: float)
             mime_type = check(kind=link.kind, data=data)
         except DomainError as refusal:
             raise NotBrought(_error(refusal, link), is_final=True) from refusal
-        return _upload(client, number, data, mime_type)
+        upload = partial(_upload, client, number, data, mime_type)
+        # A Meta in this very process is no network but rows of the database.
+        return ask(upload) if client.is_in_process else upload()
 
 
 def _upload(client: GraphClient, number: PhoneNumber, data: files.Data, mime_type: str) -> str:

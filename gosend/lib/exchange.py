@@ -73,7 +73,7 @@ class Exchange:
         self._scheme = url.partition(":")[0].lower()
         self._max_bytes, self._keep_bytes = max_bytes, keep_bytes
         self.body = bytearray()
-        self.truncated = self.is_full = self.is_sent = self.is_blocked = False
+        self.truncated = self.is_full = self.is_sent = self.is_blocked = self.is_stuck = False
         self._received = self._header_bytes = 0
         self._lines: list[bytes] = []
         self._sockets: list[socket.socket] = []
@@ -149,8 +149,10 @@ class Exchange:
         return -1 if self.is_full else len(data)
 
     def failed(self, code: int, os_error: int) -> Failed:
+        """What a failure is called; `is_stuck` when its handle may be at work on it still."""
         if self.is_sent:
             return Failed(_AFTER.get(code, "broken"), Outcome.UNKNOWN)
+        self.is_stuck = code == pycurl.E_OPERATION_TIMEDOUT
         if self.is_blocked:
             return Failed("blocked_address", Outcome.NOT_SENT)
         if code == pycurl.E_COULDNT_CONNECT and os_error == errno.ECONNREFUSED:

@@ -16,6 +16,7 @@ import pycurl
 
 from gosend.lib.addresses import BadUrl, Guard, check_url, guard_of
 from gosend.lib.exchange import Exchange, Failed, Outcome
+from gosend.lib.handles import Handle
 
 __all__ = ["BadUrl", "Failed", "Guard", "Outcome", "Pieces", "Response", "check_url", "fetch", "guard_of"]
 
@@ -99,6 +100,8 @@ def fetch(
     finally:
         exchange.end()
         _thread.remember(origin)
+        if exchange.is_stuck:
+            _thread.give_up()
     status = curl.getinfo(pycurl.RESPONSE_CODE)
     found = exchange.headers()
     if found is None or status < 200:  # libcurl takes the end of the stream for theirs
@@ -144,7 +147,8 @@ class _Thread(threading.local):
 
     def _begin(self) -> None:
         self._pid = os.getpid()
-        self._curl = pycurl.Curl()
+        self._handle = Handle()
+        self._curl = self._handle.curl
         self._exchange = Exchange()
         self._sockets: dict[str, int] = {}
         self._form: Form | None = None
@@ -156,11 +160,7 @@ class _Thread(threading.local):
         libcurl looks at a connection at most once a second; the request that goes out on a dead one in
         between may have been read or not, and would be a send of unknown outcome.
         """
-        if self._pid != os.getpid():
-            _inherited.append(self._curl)
-            self._begin()
-        elif _has_news(self._sockets.get(origin, -1)):
-            self._curl.close()
+        if self._pid != os.getpid() or _has_news(self._sockets.get(origin, -1)):
             self._begin()
         return self._curl, self._exchange
 
@@ -183,6 +183,11 @@ class _Thread(threading.local):
             _set_up(self._curl, self._exchange, method, body, timeout)
         self._curl.setopt(pycurl.HTTPHEADER, lines)
         self._form, self._headers = form, dict(headers)
+
+    def give_up(self) -> None:
+        """Leave a handle in which a look-up may still go on: the next host would wait for it."""
+        if self._handle.give_up():
+            self._begin()
 
     def remember(self, origin: str) -> None:
         self._sockets.pop(origin, None)
@@ -219,8 +224,6 @@ def _set_up(curl: Any, exchange: Exchange, method: str, body: bytes | Pieces | N
 
 
 _thread = _Thread()
-# Handles that a fork copied: closing one would say goodbye on the parent's connections.
-_inherited: list[Any] = []
 
 
 def _has_news(socket_number: int) -> bool:

@@ -164,6 +164,56 @@ def test_a_file_under_a_lease_is_nobody_elses(tell: Tell, number: PhoneNumber) -
     assert inbound_media.fetch_due() == 0
 
 
+def _as_killed_while_stored(tell: Tell, number: PhoneNumber, storage: Path, *, days: int = 1) -> MediaFile:
+    """The bytes are there, and the row says nothing of them."""
+    file, _ = arrives(tell, number)
+    MediaFile.objects.update(created_at=timezone.now() - timedelta(days=days))
+    inbound_media.fetch_due()
+    MediaFile.objects.update(state="waiting", path="", size=0, fetched_at=None)
+    _all_due()
+    assert len(_stored(storage)) == 1
+    return file
+
+
+def _stored(storage: Path) -> list[Path]:
+    return [path for path in storage.rglob("*") if path.is_file()]
+
+
+def test_a_try_that_was_killed_while_it_stored_the_file_leaves_no_copy_beside_it(
+    tell: Tell, number: PhoneNumber, storage: Path, settings: Settings
+) -> None:
+    file = _as_killed_while_stored(tell, number, storage)
+    late = inbound_media._take()
+    assert late == file
+    _all_due()
+
+    inbound_media.fetch_due()
+
+    file.refresh_from_db()
+    assert _stored(storage) == [storage / file.path]
+    inbound_media._fetch(late)  # its lease is over
+    assert _stored(storage) == [storage / file.path]
+    assert (storage / file.path).read_bytes() == samples.served(file.media_id)
+    MediaFile.objects.update(fetched_at=timezone.now() - timedelta(days=31))
+    settings.MEDIA_RETENTION_DAYS = 30
+    assert inbound_media.purge() == 1
+    assert _stored(storage) == []
+
+
+@pytest.mark.parametrize(("days", "state"), [(1, "waiting"), (7, "gone")])
+def test_a_file_that_cannot_be_had_again_leaves_nothing_that_a_killed_try_stored(
+    tell: Tell, number: PhoneNumber, storage: Path, days: int, state: str
+) -> None:
+    file = _as_killed_while_stored(tell, number, storage, days=days)
+    MediaFile.objects.update(media_id=samples.new_id("image", tail=samples.LOST))
+
+    inbound_media.fetch_due()
+
+    file.refresh_from_db()
+    assert (file.state, file.due_at is None) == (state, state == "gone")
+    assert _stored(storage) == []
+
+
 def test_our_token_is_shown_to_no_other_host(
     tell: Tell, number: PhoneNumber, settings: Settings, meta: SandboxServer
 ) -> None:
@@ -194,4 +244,4 @@ def test_files_past_their_retention_are_deleted_in_batches(
 
     file.refresh_from_db()
     assert (file.state, file.path) == ("gone", "")
-    assert [path for path in storage.rglob("*") if path.is_file()] == []
+    assert _stored(storage) == []

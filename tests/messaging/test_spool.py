@@ -115,7 +115,9 @@ def test_large_files_side_by_side_are_not_held_in_memory(number: PhoneNumber, or
 
     def bring(n: int) -> str:
         try:
-            return media._bring(client, number, Link("document", f"{origin}/{n}"), time.monotonic() + 30)
+            return media._bring(
+                client, number, Link("document", f"{origin}/{n}"), time.monotonic() + 30, ask=media._ask_here
+            )
         finally:
             connections.close_all()
 
