@@ -135,15 +135,17 @@ def _take(chosen: str, parameters: Mapping[str, int | str], token: UUID, lease: 
 # when its lease ends.
 # A tenant's endpoints have their turns among themselves, quick and slow ones by themselves, and then all
 # tenants' first turns come before any second: who has much waiting always has what waits longest, and
-# would be first each time.
+# would be first each time. Suspects are passed by: they are few, and would cost others their turns.
 _DUE = f"""
 WITH RECURSIVE waiting AS (
     (SELECT endpoint_id, next_attempt_at FROM webhooks_app_delivery
-      WHERE next_attempt_at IS NOT NULL ORDER BY endpoint_id, next_attempt_at LIMIT 1)
+      WHERE next_attempt_at IS NOT NULL AND claim_count < {SUSPECT_AFTER}
+      ORDER BY endpoint_id, next_attempt_at LIMIT 1)
     UNION ALL
     SELECT later.endpoint_id, later.next_attempt_at FROM waiting CROSS JOIN LATERAL (
         SELECT endpoint_id, next_attempt_at FROM webhooks_app_delivery
          WHERE next_attempt_at IS NOT NULL AND endpoint_id > waiting.endpoint_id
+           AND claim_count < {SUSPECT_AFTER}
          ORDER BY endpoint_id, next_attempt_at LIMIT 1) later
 ), ready AS (
     SELECT waiting.endpoint_id, waiting.next_attempt_at, endpoint.tenant_id, pace.is_slow,

@@ -1,6 +1,7 @@
 """Claim due deliveries, post them, record each attempt."""
 
 import logging
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -39,11 +40,16 @@ _MAX_LOT = 128
 _QUICK_SECONDS = 0.5
 # Seconds that an answer may wait for others, to be recorded with them.
 _GATHER_SECONDS = 0.05
+# Seconds between two suspects that are posted beside a lot.
+_SUSPECT_SECONDS = 1.0
 # Seconds of a lease kept for recording, where it has as many to spare.
 _MARGIN_SECONDS = 5
 _USER_AGENT = "GoSend-Webhooks/1"
 # Kept for the life of the process: the connections to receivers live in its threads.
 _crew = Crew(RUNS * THREADS, name="webhooks")
+
+# Held by the run that has a suspect on the wire.
+_suspect_place = threading.Lock()
 
 _at_work: "set[_Run]" = set()
 
@@ -91,6 +97,8 @@ class _Run:
         self._lot = THREADS
         self._looked_at = 0.0
         self._after_look = 0
+        self._suspect_from = time.monotonic() + _SUSPECT_SECONDS
+        self._suspect_id: int | None = None
 
     @property
     def has_room(self) -> bool:
@@ -111,13 +119,10 @@ class _Run:
         while True:
             found = self._claim()
             self._start()
+            found += self._begin_suspect()
             if not found and not self._hand.held:
-                # With nothing else in hand, what workers were lost with goes out, each by itself.
-                suspect = None if stop.asked.is_set() else claims.take_suspect()
-                kept += suspect is not None and attempt(suspect)
-                if suspect is None or time.monotonic() >= self._deadline:
-                    return kept
-            elif answered := self._collect():
+                return kept
+            if answered := self._collect():
                 kept += outcomes.record(answered)
 
     def _claim(self) -> int:
@@ -157,20 +162,45 @@ class _Run:
             self._deadline = now + self._seconds
         return stop.asked.is_set() or now >= self._deadline
 
+    def _begin_suspect(self) -> int:
+        """Post one of those that workers were lost with; return how many.
+
+        There is one at a time in a process, so that it is known what it was if that is lost again: at once
+        where nothing else is in hand, else every second, for under steady work something always is.
+        """
+        now = time.monotonic()
+        if self._is_over(now) or self._hand.busy >= THREADS or (self._hand.held and now < self._suspect_from):
+            return 0
+        self._suspect_from = now + _SUSPECT_SECONDS
+        if not _suspect_place.acquire(blocking=False):
+            return 0
+        try:
+            suspect = claims.take_suspect()
+            if suspect and self._begin(suspect, now):
+                self._suspect_id = suspect.delivery.pk
+        finally:
+            if self._suspect_id is None:
+                _suspect_place.release()
+        return int(suspect is not None)
+
     def _start(self) -> None:
         """Fill the free threads."""
         for claim, claimed_at in self._hand.startable():
             self._begin(claim, claimed_at)
 
-    def _begin(self, claim: Claim, claimed_at: float) -> None:
+    def _begin(self, claim: Claim, claimed_at: float) -> bool:
+        """Put a claim on the wire; tell whether it is there."""
         now = time.monotonic()
         if now - claimed_at > _patience():
             claims.release([claim])
-            return
+            return False
         claim = replace(claim, at=claim.at + timedelta(seconds=now - claimed_at))
-        if post := _prepare(claim):
-            self._hand.begin(claim, at=now)
-            _crew.submit(partial(self._post, claim, post))
+        post = _prepare(claim)
+        if post is None:
+            return False
+        self._hand.begin(claim, at=now)
+        _crew.submit(partial(self._post, claim, post))
+        return True
 
     def _post(self, claim: Claim, post: Post) -> None:
         self._answers.put((claim, _send(post)))
@@ -195,6 +225,9 @@ class _Run:
     def _take(self, answered: list[Outcome]) -> None:
         for claim, answer in answered:
             self._hand.end(claim)
+            if claim.delivery.pk == self._suspect_id:
+                self._suspect_id = None
+                _suspect_place.release()
             endpoint_id = claim.delivery.endpoint_id
             if answer.duration_ms >= SLOW_SECONDS * 1000:
                 slow.note(endpoint_id)
