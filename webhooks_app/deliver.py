@@ -99,6 +99,8 @@ class _Run:
         self._after_look = 0
         self._suspect_from = time.monotonic() + _SUSPECT_SECONDS
         self._suspect_id: int | None = None
+        # Without one the run ends, and does not claim the same again and again; a sweep begins the next.
+        self._has_threads = True
 
     @property
     def has_room(self) -> bool:
@@ -160,7 +162,7 @@ class _Run:
         and those of every run that began with it, would be idle until the last of them ends."""
         if now >= self._deadline and self._hand.is_held_up(now=now):
             self._deadline = now + self._seconds
-        return stop.asked.is_set() or now >= self._deadline
+        return stop.asked.is_set() or now >= self._deadline or not self._has_threads
 
     def _begin_suspect(self) -> int:
         """Post one of those that workers were lost with; return how many.
@@ -187,6 +189,8 @@ class _Run:
         """Fill the free threads."""
         for claim, claimed_at in self._hand.startable():
             self._begin(claim, claimed_at)
+            if not self._has_threads:
+                return
 
     def _begin(self, claim: Claim, claimed_at: float) -> bool:
         """Put a claim on the wire; tell whether it is there."""
@@ -199,7 +203,14 @@ class _Run:
         if post is None:
             return False
         self._hand.begin(claim, at=now)
-        _crew.submit(partial(self._post, claim, post))
+        try:
+            _crew.submit(partial(self._post, claim, post))
+        except RuntimeError:
+            log.exception("no thread for delivery %s: it waits for another run", claim.delivery.pk)
+            self._hand.end(claim)
+            claims.release([claim])
+            self._has_threads = False
+            return False
         return True
 
     def _post(self, claim: Claim, post: Post) -> None:
