@@ -72,7 +72,8 @@ def take_due(
     """Take due deliveries for this worker alone: of each tenant as many, and of its endpoints the same few.
 
     Of an endpoint whose last attempt failed only one is taken at a time, until one succeeds: a dead
-    receiver holds one thread, and its queue is not worn down while it is away.
+    receiver holds one thread, and its queue is not worn down while it is away. What is left of a disabled
+    one's is for ending.py.
     """
     bounds = bounds or Bounds(of_tenant=limit, of_slow=limit)
     parameters: dict[str, int | str] = {
@@ -160,7 +161,7 @@ WITH RECURSIVE waiting AS (
                     ELSE %(per_endpoint)s::int END AS claims) most
       LEFT JOIN webhooks_app_delivery busy
         ON busy.endpoint_id = waiting.endpoint_id AND busy.lease_expires_at > statement_timestamp()
-     WHERE waiting.next_attempt_at <= statement_timestamp()
+     WHERE waiting.next_attempt_at <= statement_timestamp() AND endpoint.is_enabled
      GROUP BY waiting.endpoint_id, waiting.next_attempt_at, endpoint.tenant_id, pace.is_slow, most.claims
     HAVING count(busy.id) < most.claims
 ), of_tenant AS (
@@ -198,6 +199,7 @@ WITH chosen AS (
     SELECT due.id FROM webhooks_app_delivery due
       JOIN webhooks_app_webhookendpoint endpoint ON endpoint.id = due.endpoint_id
      WHERE due.claim_count >= {SUSPECT_AFTER} AND due.next_attempt_at <= statement_timestamp()
+       AND endpoint.is_enabled
        AND (endpoint.failing_since IS NULL OR NOT EXISTS (
             SELECT 1 FROM webhooks_app_delivery busy
              WHERE busy.endpoint_id = due.endpoint_id AND busy.lease_expires_at > statement_timestamp()))
