@@ -14,6 +14,7 @@ from django.http.request import validate_host
 from gosend.lib import encryption
 
 _SECRET_KEY_MIN = 32
+_LEAST_LOG_DAYS = 2
 
 
 @checks.register(checks.Tags.security)
@@ -128,6 +129,20 @@ def check_times(app_configs: Sequence[Any] | None, **_: Any) -> list[checks.Chec
             "A claim would run out during the call that it covers, or nothing would be swept.",
             hint=f"Set CLAIM_LEASE_SECONDS to {least} or more, and SWEEP_SECONDS above 0.",
             id="gosend.E009",
+        )
+    ]
+
+
+@checks.register
+def check_logs(app_configs: Sequence[Any] | None, **_: Any) -> list[checks.CheckMessage]:
+    # The figures of each hour are counted again for a day: what has gone by then is taken off the charts.
+    if settings.WEBHOOK_LOG_DAYS <= 0 or settings.WEBHOOK_LOG_DAYS >= _LEAST_LOG_DAYS:
+        return []
+    return [
+        checks.Error(
+            f"WEBHOOK_LOG_DAYS is {settings.WEBHOOK_LOG_DAYS}; the charts would lose what is forgotten.",
+            hint=f"Set WEBHOOK_LOG_DAYS to {_LEAST_LOG_DAYS} or more, or to 0, which keeps all deliveries.",
+            id="gosend.E010",
         )
     ]
 

@@ -260,7 +260,8 @@ UNCONFIRMED_AFTER_SECONDS = env_int("UNCONFIRMED_AFTER_SECONDS", 900)
 INGEST_LEASE_SECONDS = env_int("INGEST_LEASE_SECONDS", 20)
 # Seconds for one webhook attempt, the answer's body included.
 WEBHOOK_TIMEOUT_SECONDS = env_int("WEBHOOK_TIMEOUT_SECONDS", 10)
-# Days after which deliveries that ended are forgotten, with their events and attempts; 0 keeps them.
+# Days after which deliveries that ended are forgotten, with their events and attempts, at least 2, because
+# the charts count each hour again for a day; 0 keeps them.
 WEBHOOK_LOG_DAYS = env_int("WEBHOOK_LOG_DAYS", 30)
 # Days for which Meta's callbacks and the statuses they reported are kept, at least 8, because Meta
 # repeats for 7; 0 keeps them. A callback that could not be handled stays until it is.

@@ -49,6 +49,9 @@ def test_the_test_installation_is_sound() -> None:
         ({"CLAIM_LEASE_SECONDS": 38}, []),
         ({"WEBHOOK_TIMEOUT_SECONDS": 45}, ["gosend.E009"]),
         ({"SWEEP_SECONDS": 0}, ["gosend.E009"]),
+        ({"WEBHOOK_LOG_DAYS": 1}, ["gosend.E010"]),
+        ({"WEBHOOK_LOG_DAYS": 2}, []),
+        ({"WEBHOOK_LOG_DAYS": 0}, []),
     ],
 )
 def test_a_harmful_setting_is_found(settings: Settings, changed: dict[str, Any], expected: list[str]) -> None:

@@ -2,10 +2,11 @@
 
 import uuid
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
+import orjson
 from django.conf import settings
 from django.db.models import F
 from django.db.models.functions import Now
@@ -48,17 +49,43 @@ class Claim:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much of it a claim may take, of each tenant and of all that is slow or fails.
+
+    `of_tenants` names what is left to tenants that have some in hand; `slow` are endpoints known to be slow.
+    """
+
+    of_tenant: int
+    of_slow: int
+    of_tenants: Mapping[int, int] = field(default_factory=dict)
+    slow: Collection[int] = ()
+
+
 def take_due(
-    *, limit: int, per_endpoint: int = PER_ENDPOINT, lease_seconds: int | None = None
+    *,
+    limit: int,
+    per_endpoint: int = PER_ENDPOINT,
+    bounds: Bounds | None = None,
+    lease_seconds: int | None = None,
 ) -> list[Claim]:
-    """Take due deliveries, the same few of each endpoint, for this worker alone.
+    """Take due deliveries for this worker alone: of each tenant as many, and of its endpoints the same few.
 
     Of an endpoint whose last attempt failed only one is taken at a time, until one succeeds: a dead
-    receiver holds one thread, and its queue is not worn down while it is away.
+    receiver holds one thread, and its queue is not worn down while it is away. What is left of a disabled
+    one's is for ending.py.
     """
-    token = uuid.uuid4()
+    bounds = bounds or Bounds(of_tenant=limit, of_slow=limit)
+    parameters: dict[str, int | str] = {
+        "limit": limit,
+        "per_endpoint": per_endpoint,
+        "of_tenant": bounds.of_tenant,
+        "of_tenants": orjson.dumps(bounds.of_tenants, option=orjson.OPT_NON_STR_KEYS).decode(),
+        "slow": prepared.array(bounds.slow),
+        "of_slow": bounds.of_slow,
+    }
     lease = settings.CLAIM_LEASE_SECONDS if lease_seconds is None else lease_seconds
-    return _take(_DUE, {"limit": limit, "per_endpoint": per_endpoint}, token, lease)
+    return _take(_DUE, parameters, uuid.uuid4(), lease)
 
 
 def take_suspect() -> Claim | None:
@@ -92,7 +119,7 @@ def release(claims: Collection[Claim]) -> None:
         )
 
 
-def _take(chosen: str, parameters: Mapping[str, int], token: UUID, lease: int) -> list[Claim]:
+def _take(chosen: str, parameters: Mapping[str, int | str], token: UUID, lease: int) -> list[Claim]:
     given = {name: str(value) for name, value in {**parameters, "token": token, "lease": lease}.items()}
     rows = sorted(prepared.rows(chosen + _TAKE, given))
     if not rows:
@@ -107,43 +134,72 @@ def _take(chosen: str, parameters: Mapping[str, int], token: UUID, lease: int) -
 # Endpoints first, one jump of the index each, then a few deliveries of each: so a long queue costs
 # the others nothing. Of each hardly more are locked than will be taken. What is claimed falls due again
 # when its lease ends.
+# A tenant's endpoints have their turns among themselves, quick and slow ones by themselves, and then all
+# tenants' first turns come before any second: who has much waiting always has what waits longest, and
+# would be first each time. Suspects are passed by: they are few, and would cost others their turns.
 _DUE = f"""
 WITH RECURSIVE waiting AS (
     (SELECT endpoint_id, next_attempt_at FROM webhooks_app_delivery
-      WHERE next_attempt_at IS NOT NULL ORDER BY endpoint_id, next_attempt_at LIMIT 1)
+      WHERE next_attempt_at IS NOT NULL AND claim_count < {SUSPECT_AFTER}
+      ORDER BY endpoint_id, next_attempt_at LIMIT 1)
     UNION ALL
     SELECT later.endpoint_id, later.next_attempt_at FROM waiting CROSS JOIN LATERAL (
         SELECT endpoint_id, next_attempt_at FROM webhooks_app_delivery
          WHERE next_attempt_at IS NOT NULL AND endpoint_id > waiting.endpoint_id
+           AND claim_count < {SUSPECT_AFTER}
          ORDER BY endpoint_id, next_attempt_at LIMIT 1) later
-), turns AS (
-    SELECT waiting.endpoint_id,
-           least(most.claims - count(busy.id), 1 + 2 * %(limit)s::int / count(*) OVER ()) AS room
+), ready AS (
+    SELECT waiting.endpoint_id, waiting.next_attempt_at, endpoint.tenant_id, pace.is_slow,
+           most.claims - count(busy.id) AS room,
+           coalesce((%(of_tenants)s::jsonb ->> endpoint.tenant_id::text)::int,
+                    %(of_tenant)s::int) AS of_tenant
       FROM waiting JOIN webhooks_app_webhookendpoint endpoint ON endpoint.id = waiting.endpoint_id
+     CROSS JOIN LATERAL (SELECT endpoint.failing_since IS NOT NULL AS fails,
+            endpoint.failing_since IS NOT NULL OR endpoint.id = ANY(%(slow)s::bigint[]) AS is_slow) pace
      CROSS JOIN LATERAL (
-        SELECT CASE WHEN endpoint.failing_since IS NULL THEN %(per_endpoint)s::int ELSE 1 END AS claims) most
+        SELECT CASE WHEN pace.fails THEN 1 WHEN pace.is_slow THEN least({PER_ENDPOINT}, %(per_endpoint)s::int)
+                    ELSE %(per_endpoint)s::int END AS claims) most
       LEFT JOIN webhooks_app_delivery busy
         ON busy.endpoint_id = waiting.endpoint_id AND busy.lease_expires_at > statement_timestamp()
-     WHERE waiting.next_attempt_at <= statement_timestamp()
-     GROUP BY waiting.endpoint_id, waiting.next_attempt_at, most.claims
+     WHERE waiting.next_attempt_at <= statement_timestamp() AND endpoint.is_enabled
+     GROUP BY waiting.endpoint_id, waiting.next_attempt_at, endpoint.tenant_id, pace.is_slow, most.claims
     HAVING count(busy.id) < most.claims
-     ORDER BY waiting.next_attempt_at LIMIT %(limit)s::int
+), of_tenant AS (
+    SELECT *, row_number() OVER (PARTITION BY tenant_id, is_slow ORDER BY next_attempt_at) AS turn FROM ready
+), of_all AS (
+    SELECT *, row_number() OVER (PARTITION BY is_slow ORDER BY turn, next_attempt_at) AS place
+      FROM of_tenant WHERE turn <= of_tenant
+), turns AS (
+    SELECT endpoint_id, tenant_id, is_slow, of_tenant, turn,
+           least(room, 1 + 2 * %(limit)s::int / count(*) OVER ()) AS room
+      FROM of_all WHERE NOT is_slow OR place <= %(of_slow)s::int
+     ORDER BY turn, is_slow, next_attempt_at LIMIT %(limit)s::int
 ), free AS (
-    SELECT due.id, due.next_attempt_at,
+    SELECT due.id, due.next_attempt_at, turns.tenant_id, turns.is_slow, turns.of_tenant, turns.turn,
            row_number() OVER (PARTITION BY turns.endpoint_id ORDER BY due.next_attempt_at) AS place
       FROM turns CROSS JOIN LATERAL (
         SELECT id, next_attempt_at FROM webhooks_app_delivery
          WHERE endpoint_id = turns.endpoint_id AND next_attempt_at <= statement_timestamp()
            AND claim_count < {SUSPECT_AFTER}
          ORDER BY next_attempt_at LIMIT turns.room FOR UPDATE SKIP LOCKED) due
-), chosen AS (SELECT id FROM free ORDER BY place, next_attempt_at LIMIT %(limit)s::int)
-"""  # noqa: S608 -- our own figure
+), ranked AS (
+    SELECT id, next_attempt_at, is_slow, of_tenant,
+           row_number() OVER (PARTITION BY tenant_id ORDER BY place, turn, is_slow) AS of_its_tenant,
+           row_number() OVER (PARTITION BY is_slow ORDER BY place, turn, next_attempt_at) AS of_its_pace
+      FROM free
+), chosen AS (
+    SELECT id FROM ranked
+     WHERE of_its_tenant <= of_tenant AND (NOT is_slow OR of_its_pace <= %(of_slow)s::int)
+     ORDER BY of_its_tenant, next_attempt_at LIMIT %(limit)s::int
+)
+"""  # noqa: S608 -- our own figures
 # An endpoint that fails is tried with one at a time here too.
 _SUSPECT = f"""
 WITH chosen AS (
     SELECT due.id FROM webhooks_app_delivery due
       JOIN webhooks_app_webhookendpoint endpoint ON endpoint.id = due.endpoint_id
      WHERE due.claim_count >= {SUSPECT_AFTER} AND due.next_attempt_at <= statement_timestamp()
+       AND endpoint.is_enabled
        AND (endpoint.failing_since IS NULL OR NOT EXISTS (
             SELECT 1 FROM webhooks_app_delivery busy
              WHERE busy.endpoint_id = due.endpoint_id AND busy.lease_expires_at > statement_timestamp()))

@@ -1,10 +1,10 @@
 """Claim due deliveries, post them, record each attempt."""
 
 import logging
+import threading
 import time
-from collections import Counter, deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -17,6 +17,7 @@ from gosend.lib.absence import persist
 from gosend.lib.crew import Crew
 from webhooks_app import claims, events, outcomes, secrets, session_events
 from webhooks_app.claims import PER_ENDPOINT, Claim
+from webhooks_app.hand import SLOW_SECONDS, Hand, slow
 from webhooks_app.models import Delivery, WebhookEndpoint
 from webhooks_app.outcomes import Answer, Outcome
 
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 # Attempts of one run at the same moment, and runs of one process.
 THREADS = 16
 RUNS = 3
-# Seconds after which a run claims nothing more, so that a worker can be asked to stop.
+# Seconds after which a run claims nothing more and ends, unless posts that hang would keep it waiting.
 RUN_SECONDS = 20
 # Seconds between two looks for due deliveries while attempts are under way.
 _LOOK_SECONDS = 0.2
@@ -39,11 +40,16 @@ _MAX_LOT = 128
 _QUICK_SECONDS = 0.5
 # Seconds that an answer may wait for others, to be recorded with them.
 _GATHER_SECONDS = 0.05
+# Seconds between two suspects that are posted beside a lot.
+_SUSPECT_SECONDS = 1.0
 # Seconds of a lease kept for recording, where it has as many to spare.
 _MARGIN_SECONDS = 5
 _USER_AGENT = "GoSend-Webhooks/1"
 # Kept for the life of the process: the connections to receivers live in its threads.
 _crew = Crew(RUNS * THREADS, name="webhooks")
+
+# Held by the run that has a suspect on the wire.
+_suspect_place = threading.Lock()
 
 _at_work: "set[_Run]" = set()
 
@@ -77,36 +83,37 @@ def has_room() -> bool:
 
 
 class _Run:
-    """Claims that wait for a thread, those on the wire, and their answers.
+    """Claims what is due, posts it, records the answers.
 
     Only the posts run in threads: the database is spoken to from here alone.
     """
 
     def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
         self._deadline = time.monotonic() + seconds
         self._answers: SimpleQueue[Outcome] = SimpleQueue()
-        # With the moments at which they were claimed.
-        self._waiting: dict[int, deque[tuple[Claim, float]]] = {}
-        self._on_wire: Counter[int] = Counter()
-        self._busy = 0
+        self._hand = Hand(THREADS)
         # How much to hold at once: what is used up quickly is claimed in larger lots.
         self._lot = THREADS
         self._looked_at = 0.0
         self._after_look = 0
+        self._suspect_from = time.monotonic() + _SUSPECT_SECONDS
+        self._suspect_id: int | None = None
+        # Without one the run ends, and does not claim the same again and again; a sweep begins the next.
+        self._has_threads = True
 
     @property
     def has_room(self) -> bool:
-        may_claim = self._held() < self._lot and time.monotonic() < self._deadline
-        return self._busy < THREADS and may_claim
+        may_claim = self._hand.held < self._lot and time.monotonic() < self._deadline
+        return may_claim and self._hand.has_room
 
     def work(self) -> int:
         try:
             return self._work()
         finally:
             # Only where something broke is anything left: what was posted is recorded all the same.
-            for endpoint_id in list(self._waiting):
-                self._let_go(endpoint_id)
-            while self._busy:
+            claims.release(self._hand.let_go_all())
+            while self._hand.busy:
                 outcomes.record(self._collect())
 
     def _work(self) -> int:
@@ -114,67 +121,97 @@ class _Run:
         while True:
             found = self._claim()
             self._start()
-            if not found and not self._held():
-                # With nothing else in hand, what workers were lost with goes out, each by itself.
-                suspect = None if stop.asked.is_set() else claims.take_suspect()
-                kept += suspect is not None and attempt(suspect)
-                if suspect is None or time.monotonic() >= self._deadline:
-                    return kept
-            elif answered := self._collect():
+            found += self._begin_suspect()
+            if not found and not self._hand.held:
+                return kept
+            if answered := self._collect():
                 kept += outcomes.record(answered)
-
-    def _held(self) -> int:
-        return self._busy + sum(map(len, self._waiting.values()))
 
     def _claim(self) -> int:
         """Take on more, once half of what was held is done; return how many."""
         now = time.monotonic()
-        if now >= self._deadline or stop.asked.is_set():
-            for endpoint_id in list(self._waiting):
-                self._let_go(endpoint_id)
+        if self._is_over(now):
+            claims.release(self._hand.let_go_all())
             return 0
-        held = self._held()
+        held = self._hand.held
         # Where the last look found nothing more, the next one is for what falls due meanwhile.
         is_early = now - self._looked_at < _LOOK_SECONDS
         if held and is_early and (not self._after_look or held > self._after_look // 2):
             return 0
+        late = self._hand.let_go_late(before=now - _patience())
+        claims.release(late + self._hand.note_slow(now=now))
         if held <= self._lot // 2:
             is_quick = now - self._looked_at < _QUICK_SECONDS
             self._lot = min(2 * self._lot, _MAX_LOT) if is_quick else max(self._lot // 2, THREADS)
-        per_endpoint = PER_ENDPOINT * self._lot // THREADS
-        taken = claims.take_due(limit=self._lot - held, per_endpoint=per_endpoint)
+        taken = self._take_due()
         for claim in taken:
-            self._waiting.setdefault(claim.delivery.endpoint_id, deque()).append((claim, now))
+            self._hand.keep(claim, at=now)
         self._looked_at = now
-        self._after_look = self._held() if taken else 0
+        self._after_look = self._hand.held if taken else 0
         return len(taken)
 
+    def _take_due(self) -> list[Claim]:
+        return claims.take_due(
+            limit=max(0, self._lot - self._hand.held),
+            per_endpoint=PER_ENDPOINT * self._lot // THREADS,
+            bounds=self._hand.bounds(self._lot),
+        )
+
+    def _is_over(self, now: float) -> bool:
+        """Whether to claim no more. Where posts hang the run begins again: else their threads' neighbours,
+        and those of every run that began with it, would be idle until the last of them ends."""
+        if now >= self._deadline and self._hand.is_held_up(now=now):
+            self._deadline = now + self._seconds
+        return stop.asked.is_set() or now >= self._deadline or not self._has_threads
+
+    def _begin_suspect(self) -> int:
+        """Post one of those that workers were lost with; return how many.
+
+        There is one at a time in a process, so that it is known what it was if that is lost again: at once
+        where nothing else is in hand, else every second, for under steady work something always is.
+        """
+        now = time.monotonic()
+        if self._is_over(now) or self._hand.busy >= THREADS or (self._hand.held and now < self._suspect_from):
+            return 0
+        self._suspect_from = now + _SUSPECT_SECONDS
+        if not _suspect_place.acquire(blocking=False):
+            return 0
+        try:
+            suspect = claims.take_suspect()
+            if suspect and self._begin(suspect, now):
+                self._suspect_id = suspect.delivery.pk
+        finally:
+            if self._suspect_id is None:
+                _suspect_place.release()
+        return int(suspect is not None)
+
     def _start(self) -> None:
-        """Fill the free threads, one endpoint after another, with at most PER_ENDPOINT for each."""
-        for endpoint_id in list(self._waiting):
-            if self._busy >= THREADS:
+        """Fill the free threads."""
+        for claim, claimed_at in self._hand.startable():
+            self._begin(claim, claimed_at)
+            if not self._has_threads:
                 return
-            if self._on_wire[endpoint_id] >= PER_ENDPOINT:
-                continue
-            waiting = self._waiting.pop(endpoint_id)
-            while waiting and self._on_wire[endpoint_id] < PER_ENDPOINT and self._busy < THREADS:
-                self._begin(*waiting.popleft())
-            if waiting:  # behind the others
-                self._waiting[endpoint_id] = waiting
 
-    def _begin(self, claim: Claim, claimed_at: float) -> None:
-        waited = time.monotonic() - claimed_at
-        if waited > _patience():
+    def _begin(self, claim: Claim, claimed_at: float) -> bool:
+        """Put a claim on the wire; tell whether it is there."""
+        now = time.monotonic()
+        if now - claimed_at > _patience():
             claims.release([claim])
-            return
-        claim = Claim(claim.delivery, claim.token, claim.at + timedelta(seconds=waited))
-        if post := _prepare(claim):
-            self._on_wire[claim.delivery.endpoint_id] += 1
-            self._busy += 1
+            return False
+        claim = replace(claim, at=claim.at + timedelta(seconds=now - claimed_at))
+        post = _prepare(claim)
+        if post is None:
+            return False
+        self._hand.begin(claim, at=now)
+        try:
             _crew.submit(partial(self._post, claim, post))
-
-    def _let_go(self, endpoint_id: int) -> None:
-        claims.release([claim for claim, _ in self._waiting.pop(endpoint_id, ())])
+        except RuntimeError:
+            log.exception("no thread for delivery %s: it waits for another run", claim.delivery.pk)
+            self._hand.end(claim)
+            claims.release([claim])
+            self._has_threads = False
+            return False
+        return True
 
     def _post(self, claim: Claim, post: Post) -> None:
         self._answers.put((claim, _send(post)))
@@ -183,7 +220,7 @@ class _Run:
         """Answers as they come, those of a moment together."""
         found: list[Outcome] = []
         until = time.monotonic() + _LOOK_SECONDS
-        while self._busy and len(found) < _MAX_LOT:
+        while self._hand.busy and len(found) < _MAX_LOT:
             try:
                 answered = [self._answers.get(timeout=max(0.0, until - time.monotonic()))]
             except Empty:
@@ -197,13 +234,19 @@ class _Run:
         return found
 
     def _take(self, answered: list[Outcome]) -> None:
-        self._busy -= len(answered)
         for claim, answer in answered:
+            self._hand.end(claim)
+            if claim.delivery.pk == self._suspect_id:
+                self._suspect_id = None
+                _suspect_place.release()
             endpoint_id = claim.delivery.endpoint_id
-            self._on_wire[endpoint_id] -= 1
+            if answer.duration_ms >= SLOW_SECONDS * 1000:
+                slow.note(endpoint_id)
+            else:
+                slow.forget(endpoint_id)
             if not answer.is_success:
                 # The rest waits until this one is recorded: then it is tried one by one.
-                self._let_go(endpoint_id)
+                claims.release(self._hand.let_go(endpoint_id))
 
 
 def attempt(claim: Claim) -> bool:

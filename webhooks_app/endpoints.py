@@ -5,15 +5,14 @@ from typing import NoReturn
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.models import PhoneNumber, Tenant
 from gosend.lib import http, signing
 from gosend.lib.errors import DomainError
+from webhooks_app import ending, session_events
 from webhooks_app import events as catalog
-from webhooks_app import session_events
 from webhooks_app.models import Delivery, WebhookEndpoint
 
 _MAX_URL_LENGTH = 2048
@@ -86,7 +85,11 @@ def change(
     schedule: str | None = None,
     is_enabled: bool | None = None,
 ) -> WebhookEndpoint:
-    """Change what is given; enabling begins with a clean slate, disabling ends what waits."""
+    """Change what is given; enabling begins with a clean slate, disabling ends what waits.
+
+    Of much that waits the sweep ends the rest, within a minute or so (see ending.py); what is left when the
+    endpoint is enabled again before is delivered.
+    """
     fixed = {"url": url, "events": events, "type": type}
     if endpoint.is_fallback and (given := [name for name, value in fixed.items() if value is not None]):
         raise FallbackFixed(
@@ -111,7 +114,7 @@ def change(
 
 
 def remove(*, endpoint: WebhookEndpoint) -> None:
-    """Take an endpoint away with all that waits for it; the log of the past stays."""
+    """Take an endpoint away with all that waits for it, as when it is disabled; the log of the past stays."""
     if endpoint.is_fallback:
         raise FallbackFixed("It stands for the project's webhook_url: disable it, or empty that address")
     with transaction.atomic():
@@ -120,7 +123,7 @@ def remove(*, endpoint: WebhookEndpoint) -> None:
         fresh.sealed_secret = fresh.sealed_previous_secret = ""
         fresh.save()
         WebhookEndpoint.objects.filter(pk=fresh.pk).update(removed_at=Now())
-        _end_waiting(fresh, Delivery.EndedReason.ENDPOINT_REMOVED)
+        ending.end_batch(endpoint=fresh, reason=Delivery.EndedReason.ENDPOINT_REMOVED)
 
 
 def require_enabled(*, endpoint: WebhookEndpoint) -> None:
@@ -180,19 +183,7 @@ def _switch(endpoint: WebhookEndpoint, *, is_enabled: bool) -> None:
         endpoint.disabled_at = endpoint.failing_since = None
         endpoint.given_up_count = endpoint.warned_percent = 0
     else:
-        _end_waiting(endpoint, Delivery.EndedReason.ENDPOINT_DISABLED)
-
-
-def _end_waiting(endpoint: WebhookEndpoint, reason: str) -> None:
-    """End every delivery that nobody is attempting; an attempt under way ends its own."""
-    free = Q(lease_expires_at=None) | Q(lease_expires_at__lte=Now())
-    Delivery.objects.filter(free, endpoint=endpoint, next_attempt_at__isnull=False).update(
-        status=Delivery.Status.FAILED,
-        ended_reason=reason,
-        next_attempt_at=None,
-        claim_token=None,
-        lease_expires_at=None,
-    )
+        ending.end_batch(endpoint=endpoint, reason=Delivery.EndedReason.ENDPOINT_DISABLED)
 
 
 def _checked_url(url: str) -> str:

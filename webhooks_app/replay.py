@@ -1,5 +1,6 @@
 """Deliver again what was delivered or given up: one, or all of an endpoint's since a moment."""
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,6 +12,8 @@ from gosend.lib import doorbell, ids
 from gosend.lib.errors import DomainError
 from webhooks_app import endpoints
 from webhooks_app.models import Delivery, Replay, Trigger, WebhookEndpoint
+
+log = logging.getLogger(__name__)
 
 # So many of one order wait for their first attempt at the same time: what happens meanwhile queues
 # behind these few, not behind all.
@@ -71,7 +74,7 @@ def order(*, endpoint: WebhookEndpoint, since: datetime, wanted: str = Replay.Wa
 def advance() -> int:
     """Make the next batch of each unfinished order due; return how many deliveries that were."""
     unfinished = Replay.objects.filter(finished_at=None).order_by("pk")
-    restarted = sum(_advance(replay) for replay in unfinished)
+    restarted = sum(_try(replay) for replay in unfinished)
     if restarted:
         doorbell.ring("webhooks_app.deliver")
     return restarted
@@ -86,10 +89,21 @@ def progress(*, endpoint: WebhookEndpoint, replay_id: int) -> Progress | None:
     return None if replay is None else Progress(replay, replay.waiting_count)
 
 
+def _try(replay: Replay) -> int:
+    try:
+        return _advance(replay)
+    except Exception:  # the other orders are none the worse for it
+        log.exception("replay %s could not go on", replay.pk)
+        return 0
+
+
 @transaction.atomic
 def _advance(known: Replay) -> int:
-    # The endpoint's lock is also the order's: of two workers the second finds the batch done.
-    endpoint = _lock(known.endpoint_id)
+    # The endpoint's lock is also the order's. A sweep does not wait for whoever has it: the next one comes.
+    locking = WebhookEndpoint.objects.select_for_update(no_key=True, skip_locked=True)
+    endpoint = locking.filter(pk=known.endpoint_id).first()
+    if endpoint is None:
+        return 0
     replay = Replay.objects.get(pk=known.pk)
     if replay.finished_at:
         return 0

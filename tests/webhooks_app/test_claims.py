@@ -16,8 +16,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import PhoneNumber, Tenant
 from tests.webhooks_app import receiver as receivers
-from tests.webhooks_app.conftest import Publish
-from webhooks_app import claims, deliver, endpoints, outcomes
+from tests.webhooks_app.conftest import HAPPENED, Publish
+from webhooks_app import claims, deliver, endpoints, events, outcomes
 from webhooks_app.models import Attempt, Delivery, WebhookEndpoint
 
 
@@ -165,6 +165,94 @@ def test_what_was_lost_twice_with_a_lot_is_claimed_alone_and_nothing_of_it_is_ab
     assert Delivery.objects.filter(status="delivered").count() == 5
 
 
+def test_suspects_cost_other_endpoints_no_turns(
+    acme: Tenant, number: PhoneNumber, endpoint: WebhookEndpoint, publish: Publish
+) -> None:
+    for index in range(15):
+        endpoints.add(tenant=acme, number=number, url=f"https://r{index}.example/", events=["*"])
+    publish(number)
+    Delivery.objects.update(claim_count=2)
+    healthy, _ = endpoints.add(tenant=acme, number=number, url="https://well.example/", events=["*"])
+    for _ in range(4):
+        publish(number)
+    Delivery.objects.exclude(endpoint=healthy).filter(claim_count=0).update(next_attempt_at=None)
+
+    taken = claims.take_due(limit=16)
+
+    assert [claim.delivery.endpoint_id for claim in taken] == [healthy.pk] * 4
+
+
+def test_suspects_go_out_beside_a_lot(
+    acme: Tenant, number: PhoneNumber, receiver: receivers.Receiver, publish: Publish
+) -> None:
+    for _ in range(2):
+        endpoints.add(tenant=acme, number=number, url=receiver.url("/suspect"), events=["*"])
+    publish(number)
+    Delivery.objects.update(claim_count=2)
+    endpoints.add(tenant=acme, url=receiver.url("/busy"), events=["*"], is_test=True)
+    events.publish(
+        tenant_id=acme.pk,
+        number=None,
+        type="account.alert",
+        data={"alert": {}},
+        occurred_at=HAPPENED,
+        is_test=True,
+    )
+    told = threading.Semaphore(0)
+    waits: list[bool] = []
+
+    def answer(handler: receivers.Handler) -> None:
+        if handler.path == "/busy":
+            waits.extend(told.acquire(timeout=5) for _ in range(2))
+        else:
+            told.release()
+        receivers.reply(200)(handler)
+
+    receiver.answer = answer
+    assert deliver.run() == 3
+
+    assert waits == [True, True]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_suspects_go_out_one_at_a_time_in_a_process(
+    acme: Tenant, number: PhoneNumber, receiver: receivers.Receiver, publish: Publish
+) -> None:
+    for _ in range(4):
+        endpoints.add(tenant=acme, number=number, url=receiver.url("/suspect"), events=["*"])
+    publish(number)
+    Delivery.objects.update(claim_count=2)
+    at_once = [0]
+
+    def answer(handler: receivers.Handler) -> None:
+        at_once.append(at_once[-1] + 1)
+        time.sleep(0.3)
+        at_once.append(at_once[-1] - 1)
+        receivers.reply(200)(handler)
+
+    receiver.answer = answer
+    _run_beside()
+
+    assert max(at_once) == 1
+    assert Delivery.objects.filter(status="delivered").count() == 4
+
+
+def _run_beside() -> None:
+    """Two runs in one process."""
+
+    def run() -> None:
+        try:
+            deliver.run()
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 def test_suspects_of_a_failing_endpoint_go_one_at_a_time(
     number: PhoneNumber, endpoint: WebhookEndpoint, publish: Publish
 ) -> None:
@@ -227,17 +315,7 @@ def test_two_runs_side_by_side_post_each_event_once(
     for _ in range(6):
         publish(number)
 
-    def run() -> None:
-        try:
-            deliver.run()
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    _run_beside()
 
     ids = [r.headers["webhook-id"] for r in receiver.received]
     assert len(ids) == len(set(ids)) == 30

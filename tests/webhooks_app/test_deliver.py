@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db.models.functions import Now
@@ -310,24 +311,25 @@ def test_a_secret_that_cannot_be_opened_fails_this_delivery_only(
     assert Attempt.objects.get(delivery__endpoint=broken).error == "secret_unreadable"
 
 
-def test_what_was_owed_to_a_disabled_or_removed_endpoint_ends_without_a_post(
-    number: PhoneNumber, endpoint: WebhookEndpoint, receiver: receivers.Receiver, publish: Publish
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [({"is_enabled": False}, "endpoint_disabled"), ({"removed_at": Now()}, "endpoint_removed")],
+)
+def test_what_was_claimed_of_an_endpoint_disabled_or_removed_meanwhile_ends_without_a_post(
+    number: PhoneNumber,
+    endpoint: WebhookEndpoint,
+    receiver: receivers.Receiver,
+    publish: Publish,
+    changes: dict[str, Any],
+    reason: str,
 ) -> None:
     late = publish(number)
-    WebhookEndpoint.objects.update(is_enabled=False)
-    deliver.run()
-    later = Delivery.objects.create(tenant=late.tenant, endpoint=endpoint, event=_copy(late.event))
-    WebhookEndpoint.objects.update(removed_at=Now())
-    deliver.run()
+    WebhookEndpoint.objects.update(**changes)
+    claim = claims.take_one(delivery=late)
+    assert claim is not None
+
+    deliver.attempt(claim)
 
     late.refresh_from_db()
-    later.refresh_from_db()
     assert receiver.received == []
-    assert (late.status, late.ended_reason) == ("failed", "endpoint_disabled")
-    assert (later.status, later.ended_reason) == ("failed", "endpoint_removed")
-
-
-def _copy(event: Event) -> Event:
-    return Event.objects.create(
-        tenant_id=event.tenant_id, type=event.type, occurred_at=event.occurred_at, body=event.body
-    )
+    assert (late.status, late.ended_reason, late.next_attempt_at) == ("failed", reason, None)

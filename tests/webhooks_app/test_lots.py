@@ -14,6 +14,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import PhoneNumber, Tenant
 from gosend.lib import stop
+from gosend.lib.crew import Crew
 from tests.webhooks_app import receiver as receivers
 from tests.webhooks_app.conftest import Publish
 from webhooks_app import claims, deliver, endpoints, outcomes
@@ -235,6 +236,45 @@ def test_a_run_that_the_database_breaks_still_records_what_was_on_the_wire(
 
     delivery.refresh_from_db()
     assert (delivery.status, len(receiver.received)) == ("delivered", 1)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("claim_count", [0, 2])
+def test_a_run_without_any_thread_ends_and_hands_back_what_it_claimed(
+    number: PhoneNumber,
+    endpoint: WebhookEndpoint,
+    receiver: receivers.Receiver,
+    publish: Publish,
+    monkeypatch: pytest.MonkeyPatch,
+    claim_count: int,
+) -> None:
+    for _ in range(3):
+        publish(number)
+    Delivery.objects.update(claim_count=claim_count)
+    monkeypatch.setattr(deliver, "_crew", Crew(deliver.THREADS, name="refused"))
+    start = threading.Thread.start
+    made: list[int] = []
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name.startswith("refused"):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    def run() -> None:
+        try:
+            made.append(deliver.run())
+        finally:
+            connection.close()
+
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", refuse)
+        running = threading.Thread(target=run, daemon=True)
+        running.start()
+        running.join(10)
+
+    waiting = Delivery.objects.filter(next_attempt_at__lte=Now(), claim_token=None, claim_count=claim_count)
+    assert (made, waiting.count(), receiver.received) == ([0], 3, [])
+    assert deliver.run() == 3
 
 
 def test_each_run_has_as_many_threads_as_it_counts_on() -> None:
