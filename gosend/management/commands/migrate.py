@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.core.management.commands import migrate
@@ -25,19 +26,26 @@ class Command(migrate.Command):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Each migration that was done stays done; one that gave way is as if it had not begun."""
-        connection = connections[options["database"]]
         for left in reversed(range(_TRIES)):
             try:
-                with connection.cursor() as cursor:
-                    cursor.execute("SELECT set_config('lock_timeout', %s, false)", [f"{_LOCK_SECONDS}s"])
-                try:
+                with connections[options["database"]].execute_wrapper(_impatiently):
                     super().handle(*args, **options)
-                finally:
-                    with connection.cursor() as cursor:
-                        cursor.execute("RESET lock_timeout")
                 return
             except OperationalError as error:
                 if not left or getattr(error.__cause__, "sqlstate", None) not in _IN_USE:
                     raise
                 self.stderr.write("A table is in use; trying again …")
                 time.sleep(random.uniform(*_PAUSE_SECONDS))  # noqa: S311 -- not to meet the same one again
+
+
+def _impatiently(
+    execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Mapping[str, Any]
+) -> Any:
+    """Execute with our patience, set for the transaction: behind a pooler a session may be another's next.
+
+    What goes outside a transaction, as an index that is built concurrently, waits as long as it must: giving
+    up in between would leave half of it behind.
+    """
+    if context["connection"].in_atomic_block:
+        context["cursor"].cursor.execute(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'")
+    return execute(sql, params, many, context)
