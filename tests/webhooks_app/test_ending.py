@@ -103,14 +103,14 @@ def test_an_orders_progress_stays_true_while_what_waits_is_ended(
 
 
 @contextmanager
-def _locked(endpoint: WebhookEndpoint) -> Iterator[None]:
-    """Somebody else has the endpoint's lock, for five seconds at the most."""
+def _locked(row: WebhookEndpoint | Delivery) -> Iterator[None]:
+    """Somebody else has the lock of a row, for five seconds at the most."""
     is_locked, let_go = threading.Event(), threading.Event()
 
     def hold() -> None:
         try:
             with transaction.atomic():
-                WebhookEndpoint.objects.select_for_update().get(pk=endpoint.pk)
+                type(row).objects.select_for_update().get(pk=row.pk)
                 is_locked.set()
                 let_go.wait(5)
         finally:
@@ -184,26 +184,9 @@ def test_what_another_holds_at_the_moment_is_left_to_the_next_batch(
     number: PhoneNumber, endpoint: WebhookEndpoint, publish: Publish
 ) -> None:
     held, _ = publish(number), publish(number)
-    is_locked, let_go = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        try:
-            with transaction.atomic():
-                Delivery.objects.select_for_update().get(pk=held.pk)
-                is_locked.set()
-                let_go.wait(5)
-        finally:
-            connection.close()
-
-    holder = threading.Thread(target=hold)
-    holder.start()
-    assert is_locked.wait(10)
-    try:
+    with _locked(held):
         endpoints.change(endpoint=endpoint, is_enabled=False)
         assert _waiting() == 1
-    finally:
-        let_go.set()
-        holder.join()
 
     Delivery.objects.filter(pk=held.pk).update(lease_expires_at=Now() - timedelta(seconds=1))
     assert ending.advance() == 1

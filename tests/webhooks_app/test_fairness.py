@@ -76,14 +76,9 @@ def test_a_claim_keeps_within_what_is_left_to_each_tenant_and_to_what_is_slow(
     assert known[2].pk in {one.pk for one in taken}
 
 
-def test_a_tenant_whose_endpoints_all_hang_leaves_threads_to_the_others(
-    number: PhoneNumber, globex: PhoneNumber, receiver: receivers.Receiver, publish: Publish
-) -> None:
-    _add(number, 20, receiver.url("/hangs"))
-    publish(number)
-    _add(globex, 1, receiver.url("/well"))
-    publish(globex)
-    served, waits = threading.Event(), []
+def _until_well(receiver: receivers.Receiver) -> list[bool]:
+    """Have every post wait until one to /well has come, for three seconds; whether each saw it come."""
+    served, waits = threading.Event(), list[bool]()
 
     def answer(handler: receivers.Handler) -> None:
         if handler.path == "/well":
@@ -93,6 +88,18 @@ def test_a_tenant_whose_endpoints_all_hang_leaves_threads_to_the_others(
         receivers.reply(200)(handler)
 
     receiver.answer = answer
+    return waits
+
+
+def test_a_tenant_whose_endpoints_all_hang_leaves_threads_to_the_others(
+    number: PhoneNumber, globex: PhoneNumber, receiver: receivers.Receiver, publish: Publish
+) -> None:
+    _add(number, 20, receiver.url("/hangs"))
+    publish(number)
+    _add(globex, 1, receiver.url("/well"))
+    publish(globex)
+    waits = _until_well(receiver)
+
     assert deliver.run() == 21
 
     assert all(waits)
@@ -107,16 +114,8 @@ def test_what_was_slow_leaves_threads_to_the_same_tenants_quick_endpoints(
     _add(number, 1, receiver.url("/well"))
     Delivery.objects.update(next_attempt_at=Now() - timedelta(seconds=9))
     publish(number)
-    served, waits = threading.Event(), []
+    waits = _until_well(receiver)
 
-    def answer(handler: receivers.Handler) -> None:
-        if handler.path == "/well":
-            served.set()
-        else:
-            waits.append(served.wait(3))
-        receivers.reply(200)(handler)
-
-    receiver.answer = answer
     assert deliver.run() == 41
 
     assert all(waits)
