@@ -37,6 +37,8 @@ def test_a_request_id_is_made_when_none_is_given() -> None:
 
     assert len(made) == 100
     assert all(ids.request_id_from(one) == one for one in made)
+    time.sleep(0.002)
+    assert max(made) < ids.new_request_id(), "later ones come later in an index"
 
 
 @pytest.mark.parametrize(
