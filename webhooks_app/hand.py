@@ -74,8 +74,11 @@ class Hand:
     @property
     def has_room(self) -> bool:
         """Whether a thread is free for whatever falls due. Other threads may ask."""
-        is_bounded = max(tuple(self._of_tenant.values()), default=0) >= self._most_of_tenant
-        return not is_bounded and self.busy < self._threads and self._slow_on_wire() < self._most_slow
+        slow_on_wire = self._slow_on_wire()
+        # A tenant's quick posts give its threads back within a moment: no other run need begin for that.
+        is_at_most = max(tuple(self._of_tenant.values()), default=0) >= self._most_of_tenant
+        is_bounded = slow_on_wire > 0 and is_at_most
+        return not is_bounded and self.busy < self._threads and slow_on_wire < self._most_slow
 
     def bounds(self, lot: int) -> Bounds:
         """What may be claimed beside this, so that it finds a thread: in a larger lot no fewer for others."""
