@@ -121,6 +121,21 @@ def test_what_was_slow_leaves_threads_to_the_same_tenants_quick_endpoints(
     assert all(waits)
 
 
+def test_another_run_is_wanted_where_a_tenant_has_all_that_it_may_and_a_post_of_its_is_slow(
+    number: PhoneNumber, publish: Publish
+) -> None:
+    endpoints = _add(number, 12)
+    publish(number)
+    hand = Hand(16)
+    for claim in claims.take_due(limit=12):
+        hand.begin(claim, at=100.0)
+
+    assert hand.busy == 12
+    assert hand.has_room, "quick posts give their threads back within a moment"
+    slow.note(endpoints[0].pk)
+    assert not hand.has_room
+
+
 def test_a_post_that_hangs_makes_its_endpoint_slow_and_hands_back_what_waits_behind_it(
     number: PhoneNumber, publish: Publish
 ) -> None:
